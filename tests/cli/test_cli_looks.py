@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from typing import Any
 
 import pytest
@@ -156,6 +157,18 @@ def test_colour_is_forced_by_any_value_that_is_not_empty(kojikey: Program) -> No
     for value in ("1", "0", "false"):  # https://force-color.org, as rich has it too: "regardless of its value"
         assert ESCAPE in kojikey("list", FORCE_COLOR=value, TERM="xterm").out
     assert ESCAPE not in kojikey("list", FORCE_COLOR="", TERM="xterm").out
+
+
+@pytest.mark.parametrize("more", [(), ("--tour",)])
+def test_a_port_that_another_program_uses_is_refused_with_the_way_to_a_free_one(
+    kojikey: Program, more: tuple[str, ...]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = kojikey("sandbox", "--port", str(port), *more)
+    assert (ended.code, ended.out) == (2, "")
+    assert f"port {port} of 127.0.0.1 is not available" in ended.err
+    assert "port 0 takes a free one" in ended.err
 
 
 def test_a_quiet_tour_has_the_commands_and_their_results_alone(kojikey: Program) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from kojikey.cli.command import Call
-from kojikey.cli.options import ACCOUNT, ENV, NO_INPUT, STORE
+from kojikey.cli.options import ACCOUNT, ALL_ACCOUNTS, ENV, NO_INPUT, STORE
 from kojikey.config.settings import Settings
 from kojikey.model.environment import Environment
 from kojikey.model.next_step import Hint, next_step
@@ -34,6 +34,22 @@ def settings_of(call: Call, *, config: dict[str, Any] | None = None) -> Settings
         config=config,
         warnings=SettingsWarnings(_named_providers(call)),
     )
+
+
+def refuse_account_with_all_accounts(call: Call, *words: str) -> None:
+    """Check that a command line does not name one account and all of them; ``words`` are for the hint's command.
+
+    Raises:
+        UsageError: it does.
+    """
+    if call.get(ALL_ACCOUNTS) and call.get(ACCOUNT) is not None:
+        from kojikey.model.errors import Effect, UsageError
+
+        raise UsageError(
+            "--all-accounts cannot be combined with --account",
+            hint=next_step(call.command.name, *words, "--all-accounts"),
+            effect=Effect.NOTHING_DONE,
+        )
 
 
 def _named_providers(call: Call) -> set[str]:

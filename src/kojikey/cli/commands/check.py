@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
+from kojikey.cli.call_settings import refuse_account_with_all_accounts
 from kojikey.cli.command import Call, Command, Text, Texts
 from kojikey.cli.context import Context, context_of
 from kojikey.cli.exits import Exit
-from kojikey.cli.options import ACCOUNT, ALL_ACCOUNTS, COMMON
+from kojikey.cli.options import ALL_ACCOUNTS, COMMON
 from kojikey.cli.output.damaged_records import DamagedRecords
 from kojikey.cli.output.stdout import write_line
 from kojikey.model.errors import UsageError
@@ -43,11 +44,7 @@ def check(call: Call) -> int:
     from kojikey.operations import checking
 
     context = context_of(call)
-    if call[ALL_ACCOUNTS] and call[ACCOUNT] is not None:
-        raise UsageError(
-            "--all-accounts cannot be combined with --account",
-            hint=next_step("check", "--all-accounts", "--require", "P"),
-        )
+    refuse_account_with_all_accounts(call, "--require", "P")
     providers = _required(call)
     for provider in providers:
         wiring.checked_provider(provider, context.settings)

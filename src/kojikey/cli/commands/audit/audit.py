@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from kojikey.cli.call_settings import refuse_account_with_all_accounts
 from kojikey.cli.command import Call, Command, Flag, Text
 from kojikey.cli.context import Context, context_of
 from kojikey.cli.exits import Exit
-from kojikey.cli.options import ACCOUNT, ALL_ACCOUNTS, COMMON, YES
+from kojikey.cli.options import ALL_ACCOUNTS, COMMON, YES
 from kojikey.cli.output.failure import Failure
 from kojikey.model.errors import UsageError
 from kojikey.model.next_step import next_step
@@ -54,8 +55,7 @@ def _check_options(call: Call) -> None:
     Raises:
         UsageError: two options exclude each other, or one needs another.
     """
-    if call[ALL_ACCOUNTS] and call[ACCOUNT] is not None:
-        raise UsageError("--all-accounts cannot be combined with --account", hint=next_step("audit", "--all-accounts"))
+    refuse_account_with_all_accounts(call)
     if call[VERIFY] and (call[OF_PROVIDER] is not None or call[SINCE] is not None):
         raise UsageError(
             "--verify recomputes whole chains: it cannot be combined with --provider or --since",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from kojikey.cli.call_settings import refuse_account_with_all_accounts
 from kojikey.cli.command import Call, Command
 from kojikey.cli.commands.list_keys.options import CSV, DUE, FAILING, OUTCOME, SORT
 from kojikey.cli.context import context_of
-from kojikey.cli.options import ACCOUNT, ALL_ACCOUNTS, COMMON, JSON, PROVIDERS
+from kojikey.cli.options import ALL_ACCOUNTS, COMMON, JSON, PROVIDERS
 from kojikey.cli.output.stdout import write_line
 from kojikey.model.allocation import BUILT_IN
-from kojikey.model.errors import UsageError
 from kojikey.model.next_step import Hint, next_step
 
 
@@ -21,8 +21,7 @@ def list_keys(call: Call) -> int:
 
     context = context_of(call)
     all_accounts = call[ALL_ACCOUNTS]
-    if all_accounts and call[ACCOUNT] is not None:
-        raise UsageError("--all-accounts cannot be combined with --account", hint=next_step("list", "--all-accounts"))
+    refuse_account_with_all_accounts(call)
     check_options(call)
     named = tuple(dict.fromkeys(call[PROVIDERS]))
     index = wiring.provider_index(context.settings)

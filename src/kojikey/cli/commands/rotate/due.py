@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 
+from kojikey.cli.call_settings import refuse_account_with_all_accounts
 from kojikey.cli.commands.change_output import option_allowing
 from kojikey.cli.commands.key_probe import open_probe, run_operation
 from kojikey.cli.commands.management import Access, access_to, admin_account_of, open_management
@@ -16,7 +17,6 @@ from kojikey.cli.commands.rotate.options import ALLOW_WIDER, EXPIRING, GRACE, LI
 from kojikey.cli.commands.test.run_options import RunOptions
 from kojikey.cli.context import Context
 from kojikey.cli.options import (
-    ACCOUNT,
     ALL_ACCOUNTS,
     BASE_URL,
     BATCH,
@@ -130,12 +130,7 @@ def _policy(context: Context) -> DuePolicy:
             effect=Effect.NOTHING_CHANGED,
             hint=next_step("rotate", "--due", "--jsonl"),
         )
-    if call[ALL_ACCOUNTS] and call[ACCOUNT] is not None:
-        raise UsageError(
-            "--all-accounts cannot be combined with --account",
-            effect=Effect.NOTHING_CHANGED,
-            hint=next_step("rotate", "--due", "--all-accounts"),
-        )
+    refuse_account_with_all_accounts(call, "--due")
     RunOptions.read(call)
     expiring, grace = call[EXPIRING], call[GRACE]
     return DuePolicy(

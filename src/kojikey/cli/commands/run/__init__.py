@@ -1,1 +1,1 @@
-"""``kojikey run``: starts a program with the account's keys, masked or not."""
+"""``kojikey run``: starts a program with the account's keys, and masks its output with ``--mask``."""

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from kojikey.providers.index import IndexEntry
 
 
-def leave_alone(call: Call, open_store: OpenStore, account: str, provider: str) -> None:
-    """Say that a provider has no key.
+def note_missing_key(call: Call, open_store: OpenStore, account: str, provider: str) -> None:
+    """Note that a provider has no key, so that its variables are not changed.
 
     Raises:
-        NotFound: ``--require`` was given.
+        NotFound: the command line has ``--require``.
     """
     if call.get(REQUIRE):
         raise _missing(open_store, account, provider)
@@ -35,13 +35,13 @@ def leave_alone(call: Call, open_store: OpenStore, account: str, provider: str) 
 def held_providers(
     call: Call, settings: Settings, open_store: OpenStore, index: dict[str, IndexEntry]
 ) -> dict[str, None]:
-    """Return the providers whose keys are handed on where none was named: all at which the account has one.
+    """Return the providers whose keys are passed on if the command line names none: all of the account's keys.
 
-    Admin keys are left out: they are handed on where they are named alone. With ``--require`` the providers of the
-    built-in allocation are among them, so that a key that is missing there is found to be.
+    Admin keys are left out: they are passed on only where they are named. With ``--require`` the result has Koji's two
+    providers, so that a key that is missing there is an error.
 
     Raises:
-        NotFound: a key has no definition, which says under which names it belongs, and ``--require`` was given.
+        NotFound: a key's provider has no usable definition, and the command line has ``--require``.
     """
     from kojikey.model.allocation import BUILT_IN
     from kojikey.stores.base import Query
@@ -57,24 +57,24 @@ def held_providers(
         if provider in index:
             held |= {} if index[provider].admin_of else {provider: None}
         else:
-            _leave_out(call, settings, provider)
+            _note_unusable_definition(call, settings, provider)
     return held
 
 
-def _leave_out(call: Call, settings: Settings, provider: str) -> None:
+def _note_unusable_definition(call: Call, settings: Settings, provider: str) -> None:
     from kojikey import wiring
 
     is_broken = wiring.unusable_definition(provider, settings) is not None
     problem = "cannot be used" if is_broken else "is gone"
     message = f"the definition of {shown(provider)} {problem}, so its key is not passed on"
     if call.get(REQUIRE):
-        mend = "fix its file" if is_broken else "put its file back"
-        raise NotFound(message, hint=f"{mend} in {settings.home.providers}, or name the other providers with -p")
+        fix = "fix its file" if is_broken else "put its file back"
+        raise NotFound(message, hint=f"{fix} in {settings.home.providers}, or name the other providers with -p")
     _say(message)
 
 
 def _missing(open_store: OpenStore, account: str, provider: str) -> NotFound:
-    """Return why there is no key, for a person to read: that there is none, or that the account's are disabled."""
+    """Return the error about a missing key: there is none, or the account's own keys are disabled."""
     if open_store.is_disabled(account):
         enable = next_step("account enable", account)
         return NotFound(f"account {account} is disabled, so no {provider} key of its own is used", hint=enable)

@@ -1,9 +1,9 @@
-"""``kojikey run --mask``: starts the program with the keys in what it writes replaced.
+"""``kojikey run --mask``: starts the program so that the keys in its output can be replaced.
 
-Two ways to start it. On a terminal (standard input and output are one) the program gets a terminal of its own, a
-session and job control (``session.py``). Otherwise it stays in this process group, so that signals that a
-shell or a supervisor sends to the group still reach it; each stream of its output is a pipe, or a pseudo-terminal where
-ours is a terminal. Owns: which of them, and the streams. Must not: carry anything (``relay.py``).
+There are two ways to start it. If standard input and output are a terminal, the program gets its own terminal, session
+and job control (``session.py``). Otherwise it stays in this process group, so that signals that a shell or a supervisor
+sends to the group still reach it; each stream of its output is a pipe, or a pseudo-terminal where ours is a terminal.
+Owns: the choice, and the streams. Must not: read or write them (``relay.py``).
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from kojikey.scanning.masker import Masker
 
 
 def run_masked(program: Sequence[str], environ: Mapping[str, str], keys: Sequence[Secret]) -> MaskedRun:
-    """Start a program whose output is masked.
+    """Start a program whose output will be masked.
 
     Raises:
-        OSError: it is not there, or cannot be started. ValueError: a zero byte.
+        OSError: it is not found, or cannot be started. ValueError: a word or variable has a null byte.
     """
     bullet = BULLET if encodes(sys.stdout, BULLET) else ASCII_BULLET
     masks = [mask(tail_of(key.reveal()), bullet=bullet).encode() for key in keys]
@@ -68,17 +68,17 @@ def _in_pipes(
     finally:
         for number in {written, error}:
             os.close(number)
-    child.returncode = 0  # it is waited for here, and Popen does not warn that it still runs
+    child.returncode = 0  # MaskedRun waits for it; without a code Popen would warn that it still runs
     return MaskedRun(outputs, pid=child.pid)
 
 
 def _channel(target: int) -> tuple[int, int]:
-    """Return what the program's output is read from and written to: a terminal where ours is one."""
+    """Return both ends of a stream for the program's output: a pseudo-terminal if ours is a terminal, else a pipe."""
     if not os.isatty(target):
         return os.pipe()
     master, slave = open_terminal(target)
     settings = termios.tcgetattr(slave)
-    settings[1] &= ~termios.OPOST  # line ends are made by the real terminal
+    settings[1] &= ~termios.OPOST  # the real terminal converts line ends
     termios.tcsetattr(slave, termios.TCSANOW, settings)
     return master, slave
 

@@ -1,6 +1,6 @@
-"""One stream of a program's output, on its way through the masks to ours.
+"""One stream of a program's output, which is masked and written to our own stream.
 
-Owns: when bytes are passed on, and what happens where nobody reads them. Must not: start or watch a program.
+Owns: when bytes are passed on, and what happens if our stream is closed. Must not: start or watch a program.
 """
 
 from __future__ import annotations
@@ -13,14 +13,17 @@ from dataclasses import dataclass
 
 from kojikey.scanning.masker import Masker
 
-_MOMENT_S = 0.02
-_LAG_S = 0.2
-_PIECE = 65536
+_HOLD_S = 0.02
+_TERMINAL_LAG_S = 0.2
+_READ_BYTES = 65536
 
 
 @dataclass(slots=True)
 class Output:
-    """One stream of the program's output, on its way to ours."""
+    """One stream of the program's output. ``source`` is read, ``target`` is written, both are file descriptors.
+
+    ``deadline`` is when the bytes that the masker holds are written at the latest (monotonic time), None for no limit.
+    """
 
     source: int
     target: int
@@ -30,17 +33,17 @@ class Output:
     is_open: bool = True
 
     @property
-    def _patience(self) -> float:
-        return _LAG_S if self.is_terminal else 0
+    def _wait_s(self) -> float:
+        return _TERMINAL_LAG_S if self.is_terminal else 0
 
     def read(self) -> bool:
-        """Pass on what is there now; return whether there was anything."""
+        """Read once and pass the data on; return whether there was any."""
         try:
-            data = os.read(self.source, _PIECE)
+            data = os.read(self.source, _READ_BYTES)
         except BlockingIOError:
             return False
         except OSError as error:
-            if error.errno != errno.EIO:  # the program's end of a pseudo-terminal is closed
+            if error.errno != errno.EIO:  # EIO: the program's end of a pseudo-terminal is closed
                 raise
             data = b""
         if not data:
@@ -50,27 +53,27 @@ class Output:
         if not self.masker.holds_few:
             self.deadline = None
         elif ready or self.deadline is None:
-            self.deadline = time.monotonic() + _MOMENT_S
+            self.deadline = time.monotonic() + _HOLD_S
         self._write(ready)
         return True
 
-    def release(self) -> None:
-        """Write what was held for a moment, where the moment is over."""
+    def release_expired(self) -> None:
+        """Write the held bytes if their deadline has passed."""
         if self.deadline is not None and time.monotonic() >= self.deadline:
             self.deadline = None
             self._write(self.masker.release())
 
     def drain(self) -> None:
-        """Pass on what is left after the program's end, but wait for no other program that it left behind.
+        """Pass on the rest after the program's end, without waiting for other programs that it started.
 
-        The kernel takes a moment to carry what was written to a pseudo-terminal to its other end.
+        The kernel needs a moment to move data from one end of a pseudo-terminal to the other.
         """
-        while self.is_open and select.select((self.source,), (), (), self._patience)[0]:
+        while self.is_open and select.select((self.source,), (), (), self._wait_s)[0]:
             self.read()
         self.close()
 
     def close(self) -> None:
-        """Write what is held, and read no more: a program that still writes hears that nobody reads."""
+        """Write the held bytes, and stop reading: a program that still writes gets SIGPIPE or EIO."""
         if self.is_open:
             self.is_open = False
             os.close(self.source)
@@ -83,7 +86,7 @@ class Output:
                 view = view[os.write(self.target, view) :]
             except BlockingIOError:
                 select.select((), (self.target,), ())
-            except OSError:  # our own reader went away: so it does for the program
+            except OSError:  # our stream is closed, so the program's stream is closed too
                 if self.is_open:
                     self.is_open = False
                     os.close(self.source)

@@ -1,4 +1,4 @@
-"""``kojikey run --dry-run``: which names a program would find in its environment, and for which keys.
+"""``kojikey run --dry-run``: shows the variables that a program would get, and the key of each.
 
 Opens no key and needs no KEK. Must not: show a key unmasked, or start anything.
 """
@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from kojikey import wiring
 from kojikey.cli.command import Call
-from kojikey.cli.commands.run.keys import held_providers, leave_alone
+from kojikey.cli.commands.run.keys import held_providers, note_missing_key
 from kojikey.cli.options import JSON
 from kojikey.cli.output import documents
 from kojikey.cli.output.stdout import write_line
@@ -30,7 +30,10 @@ def preview(
     listed: tuple[str, ...],
     named: Mapping[str, str],
 ) -> int:
-    """Write the names that would be set; ``named`` are those of ``--env``, with their providers."""
+    """Print the variables that would be set, and return the exit code.
+
+    ``listed`` are the providers of ``--provider``, ``named`` the providers of ``--env`` by variable.
+    """
     terminal = Terminal(call, settings)
     open_store = wiring.open_chosen_store(settings, None)
     account = settings.account.value
@@ -50,7 +53,7 @@ def preview(
 def _rows(
     keys: Mapping[str, Key], listed: Mapping[str, IndexEntry], named: Mapping[str, str]
 ) -> Iterator[tuple[str, Key, str | None]]:
-    """Yield each name with its key, and with the base URL where that is its value."""
+    """Yield each variable with its key, and with the base URL if that is its value."""
     for provider, entry in listed.items():
         if provider in keys:
             key = keys[provider]
@@ -64,7 +67,7 @@ def _keys(call: Call, open_store: OpenStore, account: str, providers: Mapping[st
     for provider in providers:
         stored = open_store.held(account, provider)
         if stored is None or is_disabled:
-            leave_alone(call, open_store, account, provider)
+            note_missing_key(call, open_store, account, provider)
         else:
             yield provider, key_of(stored)
 

@@ -1,6 +1,6 @@
-"""Stays beside the program of ``kojikey run --mask``, and carries everything to and fro until it ends.
+"""The loop of ``kojikey run --mask``: relays input, output and signals until the program ends.
 
-Owns: the loop, the keyboard, stopping and going on together with the program. Must not: mask anything
+Owns: the loop, the keyboard, and stopping and resuming together with the program. Must not: mask anything
 (``masked_output.py``), or start a program (``masked.py``).
 """
 
@@ -20,16 +20,20 @@ from kojikey.cli.commands.run.signals import (
     kill_group,
     pass_on,
     pass_on_keyboard,
-    pass_on_what_was_sent,
-    woken,
+    pass_on_sent_interrupts,
+    wakeup_pipe,
 )
 
-_BACKGROUND_S = 0.1  # nobody says when a shell brings a job that runs into the foreground: it is looked for so often
+_BACKGROUND_S = 0.1  # the interval of a check: no signal reports that a running job is now in the foreground
 
 
 @dataclass(slots=True)
 class MaskedRun:
-    """A program under way, and all that goes to and fro."""
+    """A running program and its streams.
+
+    ``session`` and ``master`` (the pseudo-terminal) are None for a program without its own terminal. ``status`` is the
+    wait status after the program's end. ``typed`` are bytes from the keyboard that the program has not read yet.
+    """
 
     outputs: list[Output]
     pid: int = 0
@@ -42,25 +46,25 @@ class MaskedRun:
     wake: int = -1
 
     def relay(self) -> int:
-        """Pass everything on until the program ends, and return its exit code; a signal that ended it ends us too."""
-        with woken() as self.wake:
+        """Relay until the program ends, and return its exit code; a signal that killed it kills this process too."""
+        with wakeup_pipe() as self.wake:
             self._handle_signals()
             try:
                 if self.session:
-                    self.terminal.hand_over()
+                    self.terminal.set_raw()
                 while self.status is None:
-                    self._turn()
+                    self._step()
                 for output in self.outputs:
                     output.drain()
             finally:
-                self.terminal.take_back()
+                self.terminal.restore()
                 if self.session:
                     self.session.close()
         return end_as(self.status)
 
-    def _turn(self) -> None:
-        if self.session and not self.terminal.is_handed_over:
-            self.terminal.hand_over()
+    def _step(self) -> None:
+        if self.session and not self.terminal.is_raw:
+            self.terminal.set_raw()
         readable = [output.source for output in self.outputs if output.is_open]
         readable.append(self.wake)
         writable: list[int] = []
@@ -70,32 +74,32 @@ class MaskedRun:
                 writable.append(self.master)
             elif self._may_read_keyboard():
                 readable.append(0)
-        ready, able, _ = select.select(readable, writable, (), self._patience())
+        ready, able, _ = select.select(readable, writable, (), self._timeout())
         for output in self.outputs:
             if output.source in ready and output.is_open:
                 output.read()
-            output.release()
+            output.release_expired()
         if self.wake in ready:
             os.read(self.wake, 4096)
-            self._look_after_child()
+            self._reap_child()
         if self.session:
-            self._carry_keys(typed=0 in ready, able=bool(able))
+            self._relay_typed(typed=0 in ready, able=bool(able))
             if self.session.reports in ready:
-                self._hear(self.session)
+                self._read_reports(self.session)
 
     def _may_read_keyboard(self) -> bool:
         master_is_open = any(output.is_open and output.source == self.master for output in self.outputs)
         return not self.is_typing_over and master_is_open and self.terminal.is_ours
 
-    def _patience(self) -> float | None:
+    def _timeout(self) -> float | None:
         now = time.monotonic()
         waits = [max(0.0, output.deadline - now) for output in self.outputs if output.deadline is not None]
-        if self.session and not self.terminal.is_handed_over:
+        if self.session and not self.terminal.is_raw:
             waits.append(_BACKGROUND_S)
         return min(waits, default=None)
 
-    def _carry_keys(self, *, typed: bool, able: bool) -> None:
-        """Carry what was typed to the program, which may take its time to read it."""
+    def _relay_typed(self, *, typed: bool, able: bool) -> None:
+        """Pass typed bytes on to the program; what it does not read yet is kept."""
         if typed:
             try:
                 self.typed = os.read(0, 4096)
@@ -110,28 +114,28 @@ class MaskedRun:
             except OSError:
                 self.typed = b""
 
-    def _hear(self, session: Session) -> None:
-        for kind, value in session.heard():
+    def _read_reports(self, session: Session) -> None:
+        for kind, value in session.read_reports():
             if kind == "ended":
                 self.status = value
             elif kind == "stopped":
-                self._stop_with_it(value)
+                self._stop_with_program(value)
 
-    def _stop_with_it(self, number: int) -> None:
-        """Stop as the program did, so that the shell that started us has its prompt again; then go on together."""
-        self.terminal.take_back()
+    def _stop_with_program(self, number: int) -> None:
+        """Stop like the program, so that the shell shows its prompt again; then resume together with the program."""
+        self.terminal.restore()
         before = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTSTP if number != signal.SIGSTOP else signal.SIGSTOP)
         signal.signal(signal.SIGTSTP, before)
-        self._go_on()
+        self._resume()
 
-    def _go_on(self) -> None:
+    def _resume(self) -> None:
         if self.session and self.master is not None:
-            self.terminal.hand_over()
+            self.terminal.set_raw()
             copy_size(0, self.master)
             kill_group(self.session.pid, signal.SIGCONT)
 
-    def _look_after_child(self) -> None:
+    def _reap_child(self) -> None:
         if self.session is None:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             self.status = status if pid else None
@@ -143,9 +147,9 @@ class MaskedRun:
         if self.session:
             pass_on_keyboard(self.pid)
             handle(("SIGTSTP",), lambda *_: kill_group(self.pid, signal.SIGTSTP))
-            handle(("SIGCONT",), lambda *_: self._go_on())
+            handle(("SIGCONT",), lambda *_: self._resume())
         else:
-            pass_on_what_was_sent(self.pid)
+            pass_on_sent_interrupts(self.pid)
 
     def _resize(self) -> None:
         for output in self.outputs:

@@ -10,7 +10,7 @@ import sys
 
 from kojikey.cli.call_settings import settings_of
 from kojikey.cli.command import Arguments, Call, Command, Flag
-from kojikey.cli.commands.run.keys import REQUIRE, held_providers, leave_alone
+from kojikey.cli.commands.run.keys import REQUIRE, held_providers, note_missing_key
 from kojikey.cli.options import ACCOUNT, DRY_RUN, ENV, JSON, NO_COLOR, NO_INPUT, ONLY, QUIET, STORE
 from kojikey.config.settings import Settings
 from kojikey.model.environment import Environment
@@ -26,17 +26,20 @@ if TYPE_CHECKING:
     from kojikey.model.secret import Secret
     from kojikey.providers.index import IndexEntry
 else:
-    import _signal as signal  # what `signal` wraps into enums, a twentieth of what `run` may take
+    import _signal as signal  # `signal` adds enums, whose import takes a twentieth of the budget of `run`
 
 PROGRAM = Arguments("program", "-- CMD [ARGUMENTS]...", "the program to start")
 MASK = Flag("--mask", help="stay, and replace keys in CMD's output by their masked form")
 
 NOT_EXECUTABLE, NOT_FOUND = 126, 127
-_KEPT_BACK = ("KOJIKEY_IDENTITY", "KOJIKEY_IDENTITY_FILE")  # they open everything that the store has
+_WITHHELD = ("KOJIKEY_IDENTITY", "KOJIKEY_IDENTITY_FILE")  # they open everything that the store has
 
 
 def run(call: Call) -> int:
-    """Carry out ``kojikey run``; returns only when the program could not be started."""
+    """Run ``kojikey run``: replace this process by the program.
+
+    Returns the exit code if the program could not be started, or with ``--mask`` or ``--dry-run``.
+    """
     program = call[PROGRAM]
     if not program and not call[DRY_RUN]:
         raise UsageError("run needs a program to start", hint=next_step("run", "--", "CMD", "ARGUMENTS"))
@@ -58,7 +61,7 @@ def run(call: Call) -> int:
 
         return preview(call, settings, index, listed, named)
     found = _credentials(call, settings, dict.fromkeys((*listed, *named.values())), index)
-    environ = Environment(os.environ).without(*_KEPT_BACK)
+    environ = Environment(os.environ).without(*_WITHHELD)
     for provider in listed or (() if named else found):
         if provider in found:
             environ = environ.joined(_variables(found[provider], index[provider]))
@@ -66,8 +69,8 @@ def run(call: Call) -> int:
         if provider in found:
             environ = environ.joined({name: _plaintext(found[provider])})
     if call[MASK]:
-        return _masked(call, program, environ, [found[provider].secret for provider in found])
-    return _replaced_by(call, program, environ)
+        return _run_masked(call, program, environ, [found[provider].secret for provider in found])
+    return _exec(call, program, environ)
 
 
 def _named_variables(pairs: tuple[str, ...]) -> dict[str, str]:
@@ -96,10 +99,10 @@ def _named_variables(pairs: tuple[str, ...]) -> dict[str, str]:
 def _credentials(
     call: Call, settings: Settings, named: dict[str, None], index: dict[str, IndexEntry]
 ) -> dict[str, Credential]:
-    """Return the keys there are at the providers that were named, or all of the account's.
+    """Return the account's keys by provider: those at the named providers, or all.
 
     Raises:
-        NotFound: with ``--require``, a provider has no key, or a key no definition.
+        NotFound: the command line has ``--require``, and a key or a definition is missing.
     """
     from kojikey import wiring
     from kojikey.operations.resolving import resolve
@@ -111,13 +114,13 @@ def _credentials(
         if credential.source == "byok":
             found[provider] = credential
         else:
-            leave_alone(call, open_store, account, provider)
+            note_missing_key(call, open_store, account, provider)
     open_store.close()
     return found
 
 
 def _person_to_ask(call: Call, settings: Settings) -> Person | None:
-    """Return a person only where somebody could be asked for a passphrase: a terminal costs a little to import."""
+    """Return a person if a passphrase may be asked, else None: without a terminal, ``run`` saves the import."""
     if settings.no_input or settings.environ.get("KOJIKEY_PASSPHRASE_FILE"):
         return None
     if not (sys.stdin.isatty() or sys.stderr.isatty()):
@@ -129,7 +132,7 @@ def _person_to_ask(call: Call, settings: Settings) -> Person | None:
 
 
 def _variables(credential: Credential, entry: IndexEntry) -> Environment:
-    """Return what the provider's own SDKs read: the key, and its base URL where that is not the default."""
+    """Return the variables of the provider's SDKs: the key, and its base URL if that is not the default."""
     base_url = entry.base_url_variable(credential.base_url)
     return Environment(dict.fromkeys(entry.env, _plaintext(credential)) | base_url)
 
@@ -138,10 +141,10 @@ def _plaintext(credential: Credential) -> str:
     return credential.secret.reveal() if credential.secret else ""
 
 
-def _replaced_by(call: Call, program: tuple[str, ...], environ: Environment) -> int:
+def _exec(call: Call, program: tuple[str, ...], environ: Environment) -> int:
     # Python ignores these two, and an ignored signal stays ignored across exec: `CMD | head` would never end.
     numbers = [getattr(signal, name) for name in ("SIGPIPE", "SIGXFSZ") if hasattr(signal, name)]
-    if not program[0]:  # execvp would take the folders of PATH for it
+    if not program[0]:  # execvp would try to execute the folders of PATH
         return _not_started(call, program[0], "was not found", NOT_FOUND)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -149,14 +152,14 @@ def _replaced_by(call: Call, program: tuple[str, ...], environ: Environment) -> 
     try:
         os.execvpe(program[0], list(program), environ)
     except (OSError, ValueError) as error:
-        return _refused(call, program[0], error)
+        return _start_failed(call, program[0], error)
     finally:
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
 
 
-def _masked(call: Call, program: tuple[str, ...], environ: Environment, secrets: list[Secret | None]) -> int:
-    """Stay beside the program, and mask the keys in what it writes."""
+def _run_masked(call: Call, program: tuple[str, ...], environ: Environment, secrets: list[Secret | None]) -> int:
+    """Start the program, mask the keys in its output, and return its exit code."""
     if not program[0]:
         return _not_started(call, program[0], "was not found", NOT_FOUND)
     from kojikey.cli.commands.run.masked import run_masked
@@ -166,11 +169,11 @@ def _masked(call: Call, program: tuple[str, ...], environ: Environment, secrets:
     try:
         started = run_masked(program, environ, [secret for secret in secrets if secret])
     except (OSError, ValueError) as error:
-        return _refused(call, program[0], error)
+        return _start_failed(call, program[0], error)
     return started.relay()
 
 
-def _refused(call: Call, name: str, error: OSError | ValueError) -> int:
+def _start_failed(call: Call, name: str, error: OSError | ValueError) -> int:
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
         import shutil
 
@@ -197,8 +200,8 @@ def _not_started(call: Call, name: str, problem: str, code: int) -> int:
     if call[JSON]:
         from kojikey.cli.output.stdout import write_json
 
-        word = "not_found" if code == NOT_FOUND else "not_executable"  # no exit code of ours
-        write_json(failed("run", code, {"code": word, "message": message, "hint": hint}))
+        label = "not_found" if code == NOT_FOUND else "not_executable"  # 126 and 127 are not in exits.py
+        write_json(failed("run", code, {"code": label, "message": message, "hint": hint}))
     return code
 
 

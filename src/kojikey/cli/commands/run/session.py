@@ -1,8 +1,8 @@
-"""A terminal of its own for the program of ``kojikey run --mask``: a session, a process group and job control.
+"""The terminal of the program of ``kojikey run --mask``: a pseudo-terminal, a session and job control.
 
 Owns: the pseudo-terminal and the monitor. The monitor is a process that leads the session, so that the program's group
-is not an orphan: the kernel would not stop an orphaned group at Ctrl-Z. (``sudo`` with ``use_pty`` does the same.)
-Must not: read what the program writes.
+is not orphaned: at Ctrl-Z the kernel does not stop an orphaned group. (``sudo`` with ``use_pty`` does the same.)
+Must not: read the program's output.
 """
 
 from __future__ import annotations
@@ -20,44 +20,44 @@ from typing import Any
 CAUGHT = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 
 Streams = tuple[int | None, int | None, int | None]
-"""Standard input, output and error of the program; None where it has ours."""
+"""Standard input, output and error of the program; None stands for our own."""
 
 
 class RealTerminal:
-    """The terminal that a person types on, as standard input has it."""
+    """The terminal on standard input, on which the person types."""
 
     def __init__(self) -> None:
         self._before: list[Any] | None = None
 
     @property
     def is_ours(self) -> bool:
-        """Whether this process is in the foreground, and may read what is typed."""
+        """Whether this process is in the foreground, so that it may read from the terminal."""
         try:
             return os.tcgetpgrp(0) == os.getpgrp()
         except OSError:
             return False
 
     @property
-    def is_handed_over(self) -> bool:
-        """Whether what is typed is let through."""
+    def is_raw(self) -> bool:
+        """Whether the terminal is in raw mode."""
         return self._before is not None
 
-    def hand_over(self) -> None:
-        """Let each key that is typed through as it is: the program's own terminal makes of it what it means."""
+    def set_raw(self) -> None:
+        """Switch to raw mode if we are in the foreground: the program's own terminal interprets what is typed."""
         if self._before is None and self.is_ours:
             self._before = termios.tcgetattr(0)
             tty.setraw(0, termios.TCSADRAIN)
 
-    def take_back(self) -> None:
-        """Make the terminal what it was."""
+    def restore(self) -> None:
+        """Restore the terminal's earlier mode."""
         if self._before is not None:
             before, self._before = self._before, None
-            with _unstopped():
+            with _sigttou_blocked():
                 termios.tcsetattr(0, termios.TCSADRAIN, before)
 
 
-class _unstopped:  # noqa: N801 - used as a context manager alone
-    """Change a terminal also from the background, where the kernel would stop the process for it."""
+class _sigttou_blocked:  # noqa: N801 - used as a context manager alone
+    """Allow a change of the terminal from the background, for which the kernel would stop the process (SIGTTOU)."""
 
     def __enter__(self) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTTOU,))
@@ -67,7 +67,7 @@ class _unstopped:  # noqa: N801 - used as a context manager alone
 
 
 def open_terminal(like: int) -> tuple[int, int]:
-    """Return both ends of a new pseudo-terminal with the settings and the size of a terminal."""
+    """Return both ends (master, slave) of a new pseudo-terminal with the mode and the size of another terminal."""
     master, slave = os.openpty()
     termios.tcsetattr(slave, termios.TCSANOW, termios.tcgetattr(like))
     copy_size(like, master)
@@ -75,21 +75,21 @@ def open_terminal(like: int) -> tuple[int, int]:
 
 
 def copy_size(source: int, target: int) -> None:
-    """Give a terminal the size of another; the kernel tells the programs in its foreground."""
+    """Give a terminal the size of another; the kernel sends SIGWINCH to the programs in its foreground."""
     try:
         size = fcntl.ioctl(source, termios.TIOCGWINSZ, b"\0" * 8)
         fcntl.ioctl(target, termios.TIOCSWINSZ, size)
     except OSError:
-        return  # it has gone away
+        return  # the terminal is gone
 
 
 def start_program(
     program: Sequence[str], environ: Mapping[str, str], streams: Streams, prepare: Callable[[], None] | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start the program with the files that are open for it, as exec would hand them on.
+    """Start the program; it inherits the same open files as through ``exec``.
 
     Raises:
-        OSError: it is not there, or cannot be started. ValueError: a zero byte.
+        OSError: it is not found, or cannot be started. ValueError: a word or variable has a null byte.
     """
     return subprocess.Popen(
         program, env=dict(environ), stdin=streams[0], stdout=streams[1], stderr=streams[2], close_fds=False,
@@ -98,56 +98,56 @@ def start_program(
 
 
 class Session:
-    """A program in a session of its own, and what is heard of it through a pipe."""
+    """A program in its own session, and the pipe through which the monitor reports on it."""
 
     def __init__(self, program: Sequence[str], environ: Mapping[str, str], streams: Streams, slave: int) -> None:
-        """Start it.
+        """Start the monitor and the program.
 
         Raises:
             OSError, ValueError: as :func:`start_program`.
         """
         self.reports, reported = os.pipe()
-        waited_on, self._leave = os.pipe()
-        self._left = b""
+        waited_on, self._release = os.pipe()
+        self._partial = b""
         self._monitor = os.fork()
         if self._monitor == 0:
             os.close(self.reports)
-            os.close(self._leave)
+            os.close(self._release)
             _monitor(program, environ, streams, slave, reported, waited_on)
         os.close(reported)
         os.close(waited_on)
-        kind, value = self._first_heard()
+        kind, value = self._read_first_report()
         if kind == "failed":
             self.close()
             raise OSError(value, os.strerror(value)) if value else ValueError
         self.pid = value
 
-    def _first_heard(self) -> tuple[str, int]:
-        """Return the first report alone: a short program may have ended already, and that is heard in its turn."""
+    def _read_first_report(self) -> tuple[str, int]:
+        """Return the first report only: a short program may have ended already, and that is a second report."""
         line = b""
         while not line.endswith(b"\n"):
             line += os.read(self.reports, 1) or b'["failed", 0]\n'
         kind, value = json.loads(line)
         return kind, value
 
-    def heard(self) -> list[tuple[str, int]]:
-        """Return what became of the program: started, stopped (with the signal), ended (with the status)."""
+    def read_reports(self) -> list[tuple[str, int]]:
+        """Return the new reports: ``stopped`` with the signal, ``ended`` with the wait status."""
         data = os.read(self.reports, 4096)
-        *lines, self._left = (self._left + data).split(b"\n")
+        *lines, self._partial = (self._partial + data).split(b"\n")
         if not data:
-            return [("ended", signal.SIGKILL)]  # somebody killed the monitor, and with it the session
+            return [("ended", signal.SIGKILL)]  # somebody killed the monitor, which ends the session
         return [(kind, value) for kind, value in map(json.loads, lines)]
 
     def close(self) -> None:
-        """Let the monitor go; what is left of the session hears that its terminal is gone."""
-        os.close(self._leave)
+        """Let the monitor end; other programs of the session get SIGHUP because their terminal is gone."""
+        os.close(self._release)
         os.waitpid(self._monitor, 0)
 
 
 def _monitor(
     program: Sequence[str], environ: Mapping[str, str], streams: Streams, slave: int, reported: int, waited_on: int
 ) -> None:
-    """Lead the session, start the program, and report until it ended and nobody waits any more. Never returns."""
+    """Lead the session, start the program, report on it, and wait until :meth:`Session.close`. Never returns."""
 
     def report(kind: str, value: int) -> None:
         os.write(reported, json.dumps([kind, value]).encode() + b"\n")
@@ -157,9 +157,9 @@ def _monitor(
         fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
         for number in CAUGHT:
             if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, lambda *_: None)  # a handler, unlike SIG_IGN, is not handed on
+                signal.signal(number, lambda *_: None)  # the program does not inherit a handler, unlike SIG_IGN
         try:
-            child = start_program(program, environ, streams, lambda: _to_the_foreground(slave))
+            child = start_program(program, environ, streams, lambda: _take_foreground(slave))
         except OSError as error:
             report("failed", error.errno or 0)
             os._exit(0)
@@ -174,10 +174,10 @@ def _monitor(
         os._exit(0)
 
 
-def _to_the_foreground(slave: int) -> None:
-    """Make the new process a group of its own, and that the one in the foreground, before its program begins."""
+def _take_foreground(slave: int) -> None:
+    """Give the new process its own group and move that to the foreground, before the program is executed."""
     os.setpgid(0, 0)
-    with _unstopped():
+    with _sigttou_blocked():
         os.tcsetpgrp(slave, os.getpid())
 
 

@@ -1,6 +1,6 @@
-"""Signals of ``kojikey run --mask``: they are the program's, and its end is ours.
+"""The signals of ``kojikey run --mask``: they are passed on to the program, and this process ends as the program does.
 
-Owns: what is passed on, and dying of the same signal. Must not: read or write a stream.
+Owns: which signals are passed on, and dying of the same signal. Must not: read or write a stream.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Handler = Callable[[int, FrameType | None], object]
 
 
 def handle(names: Sequence[str], handler: Handler) -> None:
-    """Have a function called for signals; what is ignored, the program ignores as well."""
+    """Set a handler for signals, except for ignored ones, which the program inherits as ignored."""
     for name in names:
         number = getattr(signal, name)
         if signal.getsignal(number) is not signal.SIG_IGN:
@@ -26,17 +26,17 @@ def handle(names: Sequence[str], handler: Handler) -> None:
 
 
 def pass_on(pid: int) -> None:
-    """Pass the signals that one process sends to another on to the program, also while a write waits for its reader."""
+    """Pass the signals that processes send to each other on to the program, also while a write blocks."""
     handle(_PASSED_ON, lambda number, _: kill(pid, number))
 
 
 def pass_on_keyboard(pid: int) -> None:
-    """Pass interrupts on: the program has a terminal of its own, and gets none from the keyboard of ours."""
+    """Pass interrupts on: a program with its own terminal gets none from the keyboard of ours."""
     handle(_FROM_THE_KEYBOARD, lambda number, _: kill(pid, number))
 
 
-def pass_on_what_was_sent(pid: int) -> None:
-    """Pass an interrupt on that was sent to us alone; one from the keyboard the program has got already."""
+def pass_on_sent_interrupts(pid: int) -> None:
+    """Pass on an interrupt that a process sent to us; the program gets one from the keyboard itself."""
     if not hasattr(signal, "sigwaitinfo"):
         handle(_FROM_THE_KEYBOARD, lambda number, _: None if _has_foreground() else kill(pid, number))
         return
@@ -48,7 +48,7 @@ def pass_on_what_was_sent(pid: int) -> None:
     def watch() -> None:
         while True:
             heard = signal.sigwaitinfo(numbers)
-            if heard.si_code <= 0:  # of a process; the kernel's own are positive, see sigaction(2)
+            if heard.si_code <= 0:  # sent by a process; the kernel's codes are positive (sigaction(2))
                 kill(pid, heard.si_signo)
 
     signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
@@ -68,8 +68,8 @@ def _has_foreground() -> bool:
         os.close(number)
 
 
-class woken:  # noqa: N801 - used as a context manager alone
-    """A pipe in which a byte arrives with each signal, so that waiting ends."""
+class wakeup_pipe:  # noqa: N801 - used as a context manager alone
+    """A pipe that receives a byte with each signal, so that ``select`` returns; the block gets its reading end."""
 
     def __enter__(self) -> int:
         self._read, self._written = os.pipe()
@@ -85,7 +85,7 @@ class woken:  # noqa: N801 - used as a context manager alone
 
 
 def kill(pid: int, number: int) -> None:
-    """Send a signal to a process that may have ended."""
+    """Send a signal to a process, which may have ended already."""
     try:
         os.kill(pid, number)
     except ProcessLookupError:
@@ -93,7 +93,7 @@ def kill(pid: int, number: int) -> None:
 
 
 def kill_group(group: int, number: int) -> None:
-    """Send a signal to a group of processes that may have ended."""
+    """Send a signal to a process group, which may have ended already."""
     try:
         os.killpg(group, number)
     except (ProcessLookupError, PermissionError):
@@ -101,7 +101,7 @@ def kill_group(group: int, number: int) -> None:
 
 
 def end_as(status: int | None) -> int:
-    """End as the program did: return its exit code, or die of the same signal, without a core of our own."""
+    """Return the exit code of a wait status, or die of the same signal, without a core dump."""
     code = os.waitstatus_to_exitcode(status or 0)
     if code >= 0:
         return code

@@ -1,1 +1,1 @@
-"""``kojikey sandbox``: plays the providers, and the tour."""
+"""``kojikey sandbox``: plays the providers, and shows the tour."""

@@ -23,43 +23,35 @@ TOUR = Flag("--tour", help="run the whole loop against it in a throwaway store, 
 
 
 def sandbox(call: Call) -> int:
-    """Carry out ``kojikey sandbox``: serve until Ctrl-C, or show the tour."""
+    """Run ``kojikey sandbox``, until Ctrl-C or the end of the tour, and return the exit code."""
     from kojikey.testing import Sandbox
 
-    context = context_of(call, config={})  # it plays for any set-up, one that is broken too
+    context = context_of(call, config={})  # it works with a config.toml that has mistakes
     port = call[PORT] or 0
     if not 0 <= port <= 65535:
         raise UsageError(
             "--port takes a number from 0, which is a free one, to 65535",
             hint=Hint(next_step("sandbox"), " chooses a free one"),
         )
-    if call[TOUR]:
-        if context.terminal.json:
-            raise UsageError(
-                "--tour is for people: it cannot be combined with --json", hint=next_step("sandbox", "--tour")
-            )
-        from kojikey.cli.commands.sandbox.tour import tour
+    if call[TOUR] and context.terminal.json:
+        raise UsageError("--tour is for people: it cannot be combined with --json", hint=next_step("sandbox", "--tour"))
+    with Sandbox(port=port) as playing:
+        if call[TOUR]:
+            from kojikey.cli.commands.sandbox.tour import tour
 
-        with Sandbox(port=int(port)) as playing:
             return tour(context, playing)
-    try:
-        playing = Sandbox(port=int(port))
-        playing.start()
-        playing.manage_made_up_keys()
-    except OSError as error:
-        raise UsageError(
-            f"the port cannot be used ({error.strerror})", hint=Hint(next_step("sandbox"), " without --port")
-        ) from None
+        return _serve(context, playing)
+
+
+def _serve(context: Context, playing: Sandbox) -> int:
+    playing.manage_made_up_keys()
     try:
         _announce(context, playing)
         threading.Event().wait()
     except KeyboardInterrupt:
-        # Said here, and not raised: with --json the one document was written when it began to serve.
+        # A note, not an error: with --json the document is already written.
         context.terminal.note("the sandbox is closed; its keys were made up and open nothing")
-        return int(Exit.INTERRUPTED)
-    finally:
-        playing.stop()
-    return int(Exit.OK)
+    return int(Exit.INTERRUPTED)
 
 
 def _announce(context: Context, playing: Sandbox) -> None:
@@ -77,7 +69,7 @@ def _announce(context: Context, playing: Sandbox) -> None:
     page = Page(context.terminal)
     providers = tuple(dict.fromkeys(key.provider for key in playing.keys))
     for provider in BUILT_IN:
-        keys = [key for key in playing.keys if _plain(key, provider)]
+        keys = [key for key in playing.keys if _is_listed(key, provider)]
         _show_keys(page, provider, playing.base_url(provider), keys)
     others = [(name, playing.base_url(name), playing.key(name, "ok").key) for name in providers if name not in BUILT_IN]
     page.table(("PROVIDER", "BASE URL", "A KEY THAT WORKS"), others)
@@ -91,7 +83,7 @@ def _announce(context: Context, playing: Sandbox) -> None:
 
 
 def _show_keys(page: Page, provider: str, base_url: str, keys: list[SandboxKey]) -> None:
-    """Write the keys of a provider, each on one line that can be copied."""
+    """Print the keys of a provider, each on one line that can be copied."""
     from rich.text import Text
 
     from kojikey.model.verdict import Outcome
@@ -106,8 +98,8 @@ def _show_keys(page: Page, provider: str, base_url: str, keys: list[SandboxKey])
     page.line()
 
 
-def _plain(key: SandboxKey, provider: str) -> bool:
-    """Return whether a key is the first of its reason at a provider, or the second good one, to rotate to."""
+def _is_listed(key: SandboxKey, provider: str) -> bool:
+    """Return whether a key is the provider's first one with its reason, or its second good one, to rotate to."""
     return key.provider == provider and key.name in (str(key.reason), "ok_2")
 
 

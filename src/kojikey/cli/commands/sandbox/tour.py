@@ -1,4 +1,4 @@
-"""``kojikey sandbox --tour``: the whole loop in a throwaway store, each command shown as it would be typed."""
+"""``kojikey sandbox --tour``: add, test, rotate and remove a key in a throwaway store, showing each command."""
 
 from __future__ import annotations
 
@@ -16,46 +16,45 @@ _PROVIDER = "elevenlabs"
 
 
 class Step(NamedTuple):
-    """A command of the tour: what it shows, how it is typed, which key it is given, and how it is to end."""
+    """A command of the tour: a sentence about it, its arguments, the key on its stdin, and its expected exit code."""
 
     about: str
     arguments: tuple[str, ...]
     key: SandboxKey | None = None
-    ends: int = 0
+    code: int = 0
 
 
 def tour(context: Context, playing: Sandbox) -> int:
-    """Run every step and return 0 when each ended as it should, 1 at the first that did not."""
+    """Run every step; return 0 if each had its expected exit code, 1 after the first that had not."""
     from kojikey.cli.output.page import Page
 
     page = Page(context.terminal)
-    told = _silent if context.terminal.quiet else page.line
-    told("A tour of kojikey against a made-up provider on this machine: no account, no network.", style="bold")
+    say = _say_nothing if context.terminal.quiet else page.line
+    say("A tour of kojikey against a made-up provider on this machine: no account, no network.", style="bold")
     kek = base64.urlsafe_b64encode(os.urandom(32)).decode()
     with tempfile.TemporaryDirectory(prefix="kojikey-tour-") as home:
         for number, step in enumerate(_steps(playing), 1):
-            told()
-            told(f"{number}. {step.about}", style="bold")
+            say()
+            say(f"{number}. {step.about}", style="bold")
             page.line("$ " + _typed(step), style="cyan")
             sys.stdout.flush()
-            code = _ran(step, home, kek, context)
-            if code != step.ends:
-                page.line(f"this step ended with exit {code} instead of {step.ends}; the tour stops here")
+            code = _run(step, home, kek, context)
+            if code != step.code:
+                page.line(f"this step ended with exit {code} instead of {step.code}; the tour stops here")
                 return 1
             if code:
                 page.line(f"(exit {code})", style="dim")
-    told()
-    told("The throwaway store is gone. With a key of your own: kojikey add google_gemini", style="bold")
+    say()
+    say("The throwaway store is gone. With a key of your own: kojikey add google_gemini", style="bold")
     return 0
 
 
-def _silent(text: str = "", *, style: str = "") -> None:
-    """Stand in for what would be said: with --quiet there are the commands and their results, and nothing else."""
+def _say_nothing(text: str = "", *, style: str = "") -> None:
+    """Replace ``page.line`` under ``--quiet``, which shows only the commands and their results."""
 
 
 def _steps(playing: Sandbox) -> tuple[Step, ...]:
-    first, second = playing.key(_PROVIDER, "ok"), _second(playing)
-    refused = playing.key(_PROVIDER, "invalid_key")
+    first, second, refused = (playing.key(_PROVIDER, name) for name in ("ok", "ok_2", "invalid_key"))
     url = playing.base_url(_PROVIDER)
     return (
         Step("Add a key: it is tested before it is saved.", ("add", _PROVIDER, "--base-url", url), first),
@@ -69,19 +68,12 @@ def _steps(playing: Sandbox) -> tuple[Step, ...]:
     )
 
 
-def _second(playing: Sandbox) -> SandboxKey:
-    first = playing.key(_PROVIDER, "ok")
-    return next(
-        key for key in playing.keys if key.provider == _PROVIDER and key.reason == "ok" and key.key != first.key
-    )
-
-
 def _typed(step: Step) -> str:
     words = " ".join(("kojikey", *step.arguments))
     return f"{words} --stdin < the-key.txt" if step.key else words
 
 
-def _ran(step: Step, home: str, kek: str, context: Context) -> int:
+def _run(step: Step, home: str, kek: str, context: Context) -> int:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("KOJIKEY_")}
     environ |= {"KOJIKEY_HOME": home, "KOJIKEY_KEK": kek, "KOJIKEY_NO_INPUT": "1"}
     arguments = [*step.arguments, *(["--stdin"] if step.key else [])]

@@ -1,1 +1,1 @@
-"""``kojikey scan``: looks for keys where they should not be."""
+"""``kojikey scan``: looks for keys in plain text."""

@@ -1,6 +1,6 @@
-"""The matches of ``kojikey scan``, collected for the reports: as rows of JSON, in order, however many there are.
+"""Collects the matches of ``kojikey scan`` for the reports, as JSON rows in order.
 
-Owns: the members of a row, and the advice for a match. Must not: hold a key, or grow in memory with the matches.
+Owns: the members of a row, and the advice for a match. Must not: hold a key, or need memory for each match.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from kojikey.model.ref import Document
 from kojikey.operations.scanning import Finding
 from kojikey.providers.index import IndexEntry
 
-_SHORT = 12  # characters of an object's id, where people read it
+_COMMIT_CHARACTERS = 12  # of a commit's id in the output for people
 _ORDER = "ORDER BY file, commit_id, object, line, column_no, rowid"
 
 
 class Findings:
-    """All finds of one run, in a temporary database that SQLite deletes itself."""
+    """The matches of one run, in a temporary database that SQLite deletes itself; iterating yields them in order."""
 
     def __init__(self, terminal: Terminal, index: dict[str, IndexEntry]) -> None:
         self._terminal, self._index = terminal, index
         self.count = 0
         self._keys: set[tuple[str | None, str, str | None]] = set()
-        self._advised: dict[tuple[str | None, str, Stage | None], tuple[str, str]] = {}
+        self._advice_cache: dict[tuple[str | None, str, Stage | None], tuple[str, str]] = {}
         # "" is a file without a name: https://www.sqlite.org/inmemorydb.html
         self._database = sqlite3.connect("", isolation_level=None)
         self._database.execute("PRAGMA cache_size = -1024")
@@ -37,7 +37,7 @@ class Findings:
         self._database.execute("BEGIN")
 
     def add(self, finding: Finding) -> None:
-        """Keep a find."""
+        """Store a match."""
         row = self._row(finding)
         self.count += 1
         if finding.is_known:
@@ -52,7 +52,7 @@ class Findings:
 
     @property
     def keys(self) -> int:
-        """How many versions of the store's keys were found."""
+        """The number of different versions of the store's keys that were found."""
         return len(self._keys)
 
     def _row(self, finding: Finding) -> Document:
@@ -75,14 +75,14 @@ class Findings:
         }
 
     def _advice(self, finding: Finding) -> tuple[str, str]:
-        """Return the page and what to do; a key has the same at every place."""
-        whose = (finding.account, finding.provider, finding.stage)
-        if whose not in self._advised:
+        """Return the provider's page and the hint; they are the same for every match of a version."""
+        version = (finding.account, finding.provider, finding.stage)
+        if version not in self._advice_cache:
             entry = self._index.get(finding.provider)
             page = entry.keys_page if entry else ""
             hint = self._terminal.completed(_next_step(finding, page), account=finding.account)
-            self._advised[whose] = page, hint
-        return self._advised[whose]
+            self._advice_cache[version] = page, hint
+        return self._advice_cache[version]
 
 
 def _next_step(finding: Finding, page: str) -> str:
@@ -99,20 +99,20 @@ def _next_step(finding: Finding, page: str) -> str:
 
 
 def place_of(row: Document) -> str:
-    """Return where a key was found, as people read it, without control characters."""
+    """Return the place of a match for people, without control characters."""
     commit, file = row["commit"], row["file"]
     position = ":".join(str(row[name]) for name in ("line", "column") if row[name] is not None)
     if row["object"] is None or (commit is None and file is not None):
         parts = [printable(file or ""), position or "in its name"]
     elif commit is not None and file is not None:
-        parts = [commit[:_SHORT], printable(file), str(row["line"] or "in a name")]
+        parts = [commit[:_COMMIT_CHARACTERS], printable(file), str(row["line"] or "in a name")]
     else:
         parts = [row["object"], str(row["line"] or "in a name")]
     return ":".join(parts)
 
 
 def key_of_row(row: Document) -> str:
-    """Return whose key it is, as people read it."""
+    """Return the account, provider and stage of a match for people."""
     owner = f"{row['account']}/" if row["known"] else ""
     stage = row["stage"] or "not in this store"
     return f"{owner}{row['provider']} ({stage})"

@@ -1,6 +1,6 @@
-"""How the matches of ``kojikey scan`` are shown: a table, one JSON document, annotations on GitHub.
+"""Prints the matches of ``kojikey scan``: a table, a JSON document, or annotations on GitHub.
 
-Owns: words for people. Must not: search, or decide the exit code.
+Owns: the text for people. Must not: search, or decide the exit code.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from kojikey.cli.output.failure import SCHEMA
 from kojikey.cli.output.terminal import Terminal
 from kojikey.model.masking import mask
 from kojikey.model.next_step import Hint, next_step
-from kojikey.model.plain_text import printable
+from kojikey.model.plain_text import counted, printable
 from kojikey.model.ref import Document
 from kojikey.scanning.tally import ARCHIVE, DEVICE, FIFO, LINK, SOCKET, Tally
 
-_FEW = 200
-"""So many finds are shown as a table; more than that a line each, as they come out of the database."""
+_MOST_IN_TABLE = 200
+"""Up to this number of matches are shown as a table; more are written one per line, as the database returns them."""
 
 _NAMED = 10
-_WORDS = {
+_KINDS = {
     FIFO: ("pipe", "pipes"),
     SOCKET: ("socket", "sockets"),
     DEVICE: ("device", "devices"),
@@ -30,11 +30,11 @@ _WORDS = {
 
 
 def show(terminal: Terminal, findings: Findings, tally: Tally) -> None:
-    """Show the finds to a person."""
+    """Print the matches for people, and a line of totals."""
     from kojikey.cli.output.page import Page
 
     page = Page(terminal)
-    if findings.count > _FEW:
+    if findings.count > _MOST_IN_TABLE:
         for row in findings:
             page.line("  ".join((place_of(row), key_of_row(row), _masked(terminal, row), row["hint"])))
     elif findings.count:
@@ -56,30 +56,29 @@ def _masked(terminal: Terminal, row: Document) -> str:
 
 
 def _totals(findings: Findings, tally: Tally) -> str:
-    looked = []
+    parts = []
     if tally.files or not tally.repositories:
-        looked.append(counted(tally.files, "file", "files"))
+        parts.append(counted(tally.files, "file"))
     if tally.repositories:
-        looked.append(counted(tally.objects, "git object", "git objects"))
-    searched = " and ".join(looked)
+        parts.append(counted(tally.objects, "git object"))
+    searched = " and ".join(parts)
     if not findings.count:
         return f"no key found in {searched}"
-    known = f", {counted(findings.keys, 'key', 'keys')} of this store" if findings.keys else ""
-    return f"{counted(findings.count, 'place', 'places')}{known}, in {searched}"
+    known = f", {counted(findings.keys, 'key')} of this store" if findings.keys else ""
+    return f"{counted(findings.count, 'place')}{known}, in {searched}"
 
 
-def counted(count: int, one: str, many: str) -> str:
-    """Return a number with its noun."""
+def _counted(count: int, one: str, many: str) -> str:
     return f"{count} {one if count == 1 else many}"
 
 
-def tell_what_was_left_out(terminal: Terminal, tally: Tally) -> None:
-    """Say on stderr what was not searched: by kind and number, and by name what could not be read."""
-    skipped = [counted(count, *_WORDS[kind]) for kind, count in sorted(tally.skipped.items()) if kind in _WORDS]
+def note_skipped(terminal: Terminal, tally: Tally) -> None:
+    """Report on stderr what was not searched: the number of each kind, and the names of unreadable files."""
+    skipped = [_counted(count, *_KINDS[kind]) for kind, count in sorted(tally.skipped.items()) if kind in _KINDS]
     if skipped:
         terminal.note(f"skipped: {', '.join(skipped)}")
     if tally.skipped[ARCHIVE]:
-        archives = counted(tally.skipped[ARCHIVE], "archive was", "archives were")
+        archives = _counted(tally.skipped[ARCHIVE], "archive was", "archives were")
         terminal.note(f"{archives} not unpacked: only the compressed bytes were searched")
     if tally.has_git_database:
         terminal.note(Hint("git's objects are compressed; ", next_step("scan", "--git"), " searches them"))
@@ -94,7 +93,7 @@ def tell_what_was_left_out(terminal: Terminal, tally: Tally) -> None:
 
 
 def write_document(terminal: Terminal, findings: Findings, tally: Tally, code: int, error: Document | None) -> None:
-    """Write the one JSON document, a find at a time."""
+    """Write the JSON document, one match at a time."""
     for text in _document(findings, tally, code, error):
         terminal.out.json(text)
     terminal.out.flush()
@@ -129,8 +128,8 @@ def _closing(findings: Findings, tally: Tally, error: Document | None) -> Docume
     return {"summary": summary, "unreadable": unreadable} | ({"error": error} if error else {})
 
 
-def tell_github(terminal: Terminal, findings: Findings) -> None:
-    """Write an annotation for each of the first finds; GitHub shows ten of a kind for a step."""
+def write_annotations(terminal: Terminal, findings: Findings) -> None:
+    """Write an annotation for each of the first ten matches of a kind; GitHub shows no more for a step."""
     terminal.out.annotations(_annotations(findings), to_stderr=terminal.json)
 
 

@@ -1,6 +1,6 @@
 """``--sarif FILE``: the matches of ``kojikey scan`` as SARIF 2.1.0, which code scanning services read.
 
-Owns: the form of the OASIS standard, https://docs.oasis-open.org/sarif/sarif/v2.1.0/. Must not: contain a key.
+Owns: the format of the OASIS standard, https://docs.oasis-open.org/sarif/sarif/v2.1.0/. Must not: contain a key.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _RULES = (
 
 
 def sarif(rows: Iterable[Document], unreadable: Iterable[tuple[str, str]]) -> Iterator[str]:
-    """Yield the file in pieces; ``unreadable`` has names, made safe to show, and reasons."""
+    """Yield the report in pieces; ``unreadable`` has the printable names of files, and the reasons."""
     driver = {"name": "kojikey", "version": __version__, "rules": _RULES}
     driver["informationUri"] = "https://github.com/kojikey/kojikey"
     notifications = [
@@ -77,7 +77,7 @@ def _location(row: Document) -> Document:
 
 
 def uri_of(path: str) -> str:
-    """Return a path as a URI: relative as it is, absolute with its scheme."""
+    """Return a path as a URI: a relative reference, or a ``file:`` URI for an absolute path."""
     text = quote(path.replace(os.sep, "/"), errors="backslashreplace")
     return f"file://{text}" if os.path.isabs(path) else text
 

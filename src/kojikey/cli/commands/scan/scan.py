@@ -7,10 +7,11 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
+from kojikey.cli.call_settings import refuse_account_with_all_accounts
 from kojikey.cli.command import Arguments, Call, Command, Flag, Text
 from kojikey.cli.context import Context, context_of
 from kojikey.cli.exits import Exit
-from kojikey.cli.options import ACCOUNT, ALL_ACCOUNTS, COMMON, JSON
+from kojikey.cli.options import ALL_ACCOUNTS, COMMON, JSON
 from kojikey.model.errors import Effect, NotFound, UsageError
 from kojikey.model.next_step import Hint, next_step
 
@@ -42,7 +43,7 @@ def scan(call: Call) -> int:
     """Run ``kojikey scan`` and return the exit code."""
     from kojikey import wiring
     from kojikey.cli.commands.scan.findings import Findings
-    from kojikey.cli.commands.scan.output import tell_what_was_left_out
+    from kojikey.cli.commands.scan.output import note_skipped
     from kojikey.cli.output.damaged_records import DamagedRecords
 
     context = context_of(call)
@@ -57,7 +58,7 @@ def scan(call: Call) -> int:
         findings.add(finding)
     code = _code(findings, search, damage)
     problem = _write_reports(context, findings, search, code, damage)
-    tell_what_was_left_out(context.terminal, search.tally)
+    note_skipped(context.terminal, search.tally)
     if problem:
         context.terminal.warn(problem)
         return int(code or Exit.STORE_UNAVAILABLE)
@@ -65,8 +66,7 @@ def scan(call: Call) -> int:
 
 
 def _check_options(call: Call) -> None:
-    if call[ALL_ACCOUNTS] and call[ACCOUNT] is not None:
-        raise UsageError("--all-accounts cannot be combined with --account")
+    refuse_account_with_all_accounts(call)
     report = call[SARIF]
     if report is not None:
         from kojikey.cli.reports.report_file import check_report_paths
@@ -81,10 +81,10 @@ def _check_options(call: Call) -> None:
 
 
 def _check_paths(call: Call, paths: tuple[str, ...]) -> None:
-    """Check that every path is there, before anything is read.
+    """Check that every path exists, before anything is read.
 
     Raises:
-        UsageError: one is not.
+        UsageError: one does not, or ``-`` is combined with a search in git.
     """
     is_git = call[GIT] or call[STAGED]
     for path in paths:
@@ -97,11 +97,11 @@ def _check_paths(call: Call, paths: tuple[str, ...]) -> None:
         try:
             os.stat(path)
         except PermissionError:
-            continue  # that it cannot be read is reported later, with the others
-        except (OSError, ValueError) as error:
+            continue  # reported later, with everything else that cannot be read
+        except (OSError, ValueError):
             raise UsageError(
                 f"{_named(path)} does not exist", hint=next_step("scan", "PATH"), effect=Effect.NOTHING_READ
-            ) from error
+            ) from None
 
 
 def _without_parts_of_others(paths: tuple[str, ...]) -> tuple[str, ...]:
@@ -123,10 +123,10 @@ def _named(path: str) -> str:
 
 
 def _repositories(call: Call, paths: tuple[str, ...]) -> list[tuple[Git, str | None]]:
-    """Return the repositories to search, each with why it cannot be, where that is so.
+    """Return the repositories to search, each with the reason if it cannot be searched.
 
     Raises:
-        UsageError: a path is in none, or there is no git.
+        UsageError: a path is in no repository, or there is no git.
     """
     if not (call[GIT] or call[STAGED]):
         return []
@@ -156,16 +156,16 @@ def _search(context: Context, damage: DamagedRecords) -> LeakSearch:
     from kojikey import wiring
     from kojikey.operations.scanning import LeakSearch, distinctive_shapes, known_keys
 
-    everyone, is_any = context.call[ALL_ACCOUNTS], context.call[ANY]
+    all_accounts, is_any = context.call[ALL_ACCOUNTS], context.call[ANY]
     open_store = wiring.open_chosen_store(context.settings, context.person)
     try:
-        keys = known_keys(open_store, account=None if everyone else context.account, damaged=damage)
+        keys = known_keys(open_store, account=None if all_accounts else context.account, damaged=damage)
     finally:
         open_store.close()
     if not keys and not damage.code and not is_any:
-        whose = "this store has no key" if everyone else f"account {context.account} has no key in this store"
+        reason = "this store has no key" if all_accounts else f"account {context.account} has no key in this store"
         raise NotFound(
-            f"{whose}, so there is nothing to look for",
+            f"{reason}, so there is nothing to look for",
             hint=Hint(next_step("add", "PROVIDER"), ", or ", next_step("scan", "--any")),
         )
     shapes = distinctive_shapes(wiring.catalog(context.settings).all()) if is_any else ()
@@ -201,7 +201,7 @@ def _code(findings: Findings, search: LeakSearch, damage: DamagedRecords) -> Exi
 
 
 def _write_reports(context: Context, findings: Findings, search: LeakSearch, code: Exit, damage: DamagedRecords) -> str:
-    """Write what was asked for; return what went wrong with a file."""
+    """Write the results and the report; return the warning about a report that could not be written, else ``""``."""
     report = context.call[SARIF]
     names = sorted((search.shown(name), reason) for name, reason in search.tally.unreadable)
     search.tally.unreadable[:] = names
@@ -210,7 +210,7 @@ def _write_reports(context: Context, findings: Findings, search: LeakSearch, cod
         problem = _write_sarif(context.terminal.out, report, findings, names) if report is not None else ""
         if report != _STDOUT:
             _show(context, findings, search.tally, code, damage)
-    except BrokenPipeError as error:  # that nobody reads on does not make a key that was found another result
+    except BrokenPipeError as error:  # a closed pipe does not change the exit code: a key was found or not
         from kojikey.cli.output.streams import lost_output
 
         lost_output(error)
@@ -225,7 +225,7 @@ def _show(context: Context, findings: Findings, tally: Tally, code: Exit, damage
     else:
         output.show(context.terminal, findings, tally)
     if context.terminal.out.is_on_github:
-        output.tell_github(context.terminal, findings)
+        output.write_annotations(context.terminal, findings)
 
 
 def _write_sarif(out: Stdout, path: str, findings: Findings, unreadable: list[tuple[str, str]]) -> str:

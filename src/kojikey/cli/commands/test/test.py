@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
+from kojikey.cli.call_settings import refuse_account_with_all_accounts
 from kojikey.cli.command import Call, Command
 from kojikey.cli.commands.request_options import timeout_of
 from kojikey.cli.commands.test.options import ALL, ALLOW_EMPTY, FAIL_ON, JOBS, NOT_TESTED_SINCE, SHARD
 from kojikey.cli.commands.test.run_options import MANY_KEYS, RunOptions
 from kojikey.cli.context import Context, context_of
 from kojikey.cli.options import (
-    ACCOUNT,
     ALL_ACCOUNTS,
     BASE_URL,
     CAPABILITY,
@@ -65,8 +65,7 @@ def _check_combinations(call: Call) -> None:
             "--all is every key: it cannot be combined with provider names",
             hint=Hint(next_step("test", "--all"), ", or ", next_step("test", "PROVIDER")),
         )
-    if call[ALL_ACCOUNTS] and call[ACCOUNT] is not None:
-        raise UsageError("--all-accounts cannot be combined with --account", hint=next_step("test", "--all-accounts"))
+    refuse_account_with_all_accounts(call)
     if call[JSON] and call[JSONL]:
         raise UsageError(
             "--json prints one document and --jsonl many: choose one",
