@@ -127,6 +127,20 @@ def test_a_pace_that_makes_no_sense_is_refused_before_anything_is_read(
     assert option[0].partition("=")[0] in ended.err
 
 
+@pytest.mark.parametrize("place", ["{}/no/such/folder/x", "{}", "/dev/null"])
+@pytest.mark.parametrize(
+    "command", [("test", "--all-accounts", "--junit"), ("test", "--all-accounts", "--html"), ("scan", "--sarif")]
+)
+def test_a_report_that_cannot_be_written_is_7_before_anything_is_read(
+    kojikey: Program, tmp_path: Path, command: tuple[str, ...], place: str
+) -> None:
+    path = place.format(tmp_path)
+    ended = kojikey(*command, path, "--json", KOJIKEY_STORE="sqlite:///nowhere/at/all.db")
+    assert (ended.code, ended.error["code"]) == (7, "store_unavailable")
+    assert ended.error["message"].startswith(f"the report {path} cannot be written (")
+    assert ended.error["message"].endswith("; nothing was done")
+
+
 @pytest.mark.parametrize(
     "options",
     [("--junit", ""), ("--html", ""), ("--junit", "{}/x", "--html", "{}/x"), ("--junit", "{}/x", "--html", "{}/./x")],
@@ -256,9 +270,9 @@ def test_a_bar_is_drawn_on_a_terminal_and_leaves_no_trace_in_a_pipe(many: Progra
 def test_a_report_that_has_no_place_is_refused_before_anything_is_asked(many: Program, tmp_path: Path) -> None:
     many.sandbox.forget()
     ended = many("test", "--all-accounts", "--junit", str(tmp_path / "nowhere" / "keys.xml"))
-    assert ended.code == 2
+    assert ended.code == 7
     assert many.sandbox.requests == ()
-    assert many("test", "--all-accounts", "--html", str(tmp_path)).code == 2
+    assert many("test", "--all-accounts", "--html", str(tmp_path)).code == 7
 
 
 @pytest.mark.parametrize(
@@ -274,7 +288,7 @@ def test_the_hint_about_a_report_without_a_place_can_be_typed_as_it_stands(
     kojikey: Program, tmp_path: Path, command: tuple[str, str], path: str, hint: str
 ) -> None:
     ended = kojikey(*command, path.format(tmp_path), "--json")
-    assert ended.code == 2
+    assert ended.code == (7 if path else 2)
     assert ended.error["hint"] == hint.format(tmp_path)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from kojikey.cli.output.stdout import Stdout
 from kojikey.cli.reports.base import STDOUT
 from kojikey.model.atomic_file import write_whole
-from kojikey.model.errors import Effect, UsageError
+from kojikey.model.errors import Effect, FileUnwritable, UsageError
 from kojikey.model.ownership import quoted
 
 
@@ -20,7 +20,8 @@ def check_report_paths(paths: Sequence[str]) -> None:
     """Check that every report can be written to its path, and that no two paths are the same file.
 
     Raises:
-        UsageError: a path cannot be used; the message names it, because the user typed it.
+        UsageError: a path is empty, or given twice. FileUnwritable: there can be no file. The message names the path,
+            because the user typed it.
     """
     for path in paths:
         _check_path(path)
@@ -43,25 +44,19 @@ def _check_path(path: str) -> None:
         )
     folder = os.path.dirname(os.path.abspath(path))
     if not os.path.isdir(folder):
-        raise UsageError(
-            f"there is no folder {folder} for the report",
-            hint=f"mkdir -p {quoted(folder)}",
-            effect=Effect.NOTHING_DONE,
-        )
+        raise _unwritable(path, f"there is no folder {folder}", hint=f"mkdir -p {quoted(folder)}")
     if not os.access(folder, os.W_OK):
-        raise UsageError(
-            f"the folder {folder} is not writable", hint="name a file in another folder", effect=Effect.NOTHING_DONE
-        )
+        raise _unwritable(path, f"the folder {folder} is not writable", hint="name a file in another folder")
     try:
         mode = os.lstat(path).st_mode
     except FileNotFoundError:
         return
     if not stat.S_ISREG(mode):
-        raise UsageError(
-            f"{path} is not a regular file, and a report would replace it",
-            hint="name another file",
-            effect=Effect.NOTHING_DONE,
-        )
+        raise _unwritable(path, "it is not a regular file, and a report would replace it", hint="name another file")
+
+
+def _unwritable(path: str, reason: str, *, hint: str) -> FileUnwritable:
+    return FileUnwritable(f"the report {path}", reason, hint=hint, effect=Effect.NOTHING_DONE)
 
 
 def write_report(out: Stdout, path: str, pieces: Callable[[], Iterable[str]]) -> None:
