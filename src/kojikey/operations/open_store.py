@@ -266,7 +266,7 @@ class OpenStore:
             CannotOpen: the KEK is not available or wrong, or the data key was changed outside kojikey.
         """
         if not self.header.get("next_kek") and not self.header.get("given_up"):
-            # There is one KEK, and unwrapping tells whether it is the right one: the record is parsed once.
+            # There is one KEK, and unwrapping tells whether it is the right one, so that the record is parsed once.
             try:
                 return self._kek_for_use(str(self.target_spec.get("kid"))).unwrap(
                     wrapped, store=self.store_id, account=account

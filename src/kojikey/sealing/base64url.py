@@ -8,7 +8,7 @@ from __future__ import annotations
 import binascii
 
 _TO_URL = bytes.maketrans(b"+/", b"-_")
-_FROM_URL = bytes.maketrans(b"-_+/=", b"+/???")  # characters of the usual alphabet alone are in neither then
+_FROM_URL = bytes.maketrans(b"-_+/=", b"+/???")  # what only plain base64 has becomes what none has
 
 
 def encode(data: bytes) -> str:
