@@ -227,8 +227,7 @@ def faults(
     for step in count(1):
         place = folder / str(step)
         place.mkdir()
-        sample_store = SampleStore.made(ADAPTERS[adapter](place))
-        operation.prepare(sample_store)
+        sample_store = prepared(operation, adapter, place)
         store = FaultyStore(sample_store.opener(), error, at=step, after=after, reads=reads)
         with suppress(Crash, StoreFull):
             run(operation, sample_store, store)
@@ -236,6 +235,14 @@ def faults(
             assert step > 1, "the operation took no step, and this test showed nothing"
             return
         yield sample_store
+
+
+def prepared(operation: Operation, adapter: str, place: Path) -> SampleStore:
+    if adapter == "sqlite":
+        return SampleStore.filled(place, operation.prepare)
+    sample_store = SampleStore.made(ADAPTERS[adapter](place))
+    operation.prepare(sample_store)
+    return sample_store
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before-the-commit", "after-the-commit"])
