@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kojikey.model.key import Key, Stage, Version
@@ -151,6 +151,7 @@ def test_two_rows_that_are_a_document_only_together_are_no_keys() -> None:
 
 
 @given(st.sampled_from(PATHS), ANY)
+@settings(deadline=None)
 def test_every_key_that_is_read_can_be_shown_and_used(path: tuple[Any, ...], value: object) -> None:
     (key,) = read_keys([changed(FULL, path, value)])
     if key is not None:

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -31,6 +31,7 @@ CHECKS = st.sampled_from([(definition, check) for definition in CATALOG.all() fo
 
 
 @given(CHECKS, st.integers(100, 599), VALUES)
+@settings(deadline=None)
 def test_any_json_is_judged(target: Any, status: int, value: Any) -> None:
     definition, check = target
     answer = Answer(status, {"content-type": "application/json"}, json.dumps(value).encode())
@@ -40,6 +41,7 @@ def test_any_json_is_judged(target: Any, status: int, value: Any) -> None:
 
 
 @given(CHECKS, st.integers(100, 599), st.binary(max_size=200), st.sampled_from(["", "text/html", "application/json"]))
+@settings(deadline=None)
 def test_any_bytes_are_judged(target: Any, status: int, body: bytes, content_type: str) -> None:
     definition, check = target
     finding = judge(definition, check, Answer(status, {"content-type": content_type}, body), key_shape=None)

@@ -9,7 +9,7 @@ import unicodedata
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kojikey.providers.answers.scrub import LONGEST, MARK, Scrubber, plain
@@ -26,6 +26,7 @@ def has_run(text: str, key: str, length: int = 8) -> bool:
 
 
 @given(keys, texts, texts, st.data())
+@settings(deadline=None)
 def test_no_run_of_the_key_gets_through(key: str, before: str, after: str, data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(key) - 8))
     end = data.draw(st.integers(start + 8, len(key)))
@@ -34,6 +35,7 @@ def test_no_run_of_the_key_gets_through(key: str, before: str, after: str, data:
 
 
 @given(keys, texts)
+@settings(deadline=None)
 def test_scrubbing_leaves_what_has_nothing_of_the_key(key: str, text: str) -> None:
     expected = plain(text)
     decodes = any(mark in text for mark in ("%", "&", "\\"))
@@ -42,6 +44,7 @@ def test_scrubbing_leaves_what_has_nothing_of_the_key(key: str, text: str) -> No
 
 
 @given(texts)
+@settings(deadline=None)
 def test_no_control_or_invisible_character_gets_through(text: str) -> None:
     scrubbed = Scrubber(KEY)(text)
     assert len(scrubbed) <= LONGEST

@@ -107,7 +107,7 @@ SPECS = st.dictionaries(
 
 
 @given(SPECS)
-@settings(suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_no_spec_raises_anything_but_our_errors(spec: Spec) -> None:
     with pytest.raises(CannotOpen):
         load(spec, KekInputs({"KOJIKEY_KEK": TEXT}, None))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kojikey.model.errors import CannotOpen, RecordChanged, RecordUnsupported, UsageError
@@ -71,11 +71,13 @@ def test_the_protected_header_is_json_without_spaces_in_ascii() -> None:
 
 
 @given(st.binary())
+@settings(deadline=None)
 def test_bytes_survive_base64url(data: bytes) -> None:
     assert base64url.decode(base64url.encode(data)) == data
 
 
 @given(st.text(alphabet="AQgw-_+/= \n\0é", max_size=9))
+@settings(deadline=None)
 def test_bytes_have_one_spelling_only(text: str) -> None:
     try:
         data = base64url.decode(text)
@@ -88,6 +90,7 @@ def test_bytes_have_one_spelling_only(text: str) -> None:
 
 
 @given(st.text(), st.binary(max_size=100), st.binary(min_size=12, max_size=12), st.binary(min_size=16, max_size=16))
+@settings(deadline=None)
 def test_what_is_rendered_is_parsed(account: str, ciphertext: bytes, iv: bytes, tag: bytes) -> None:
     place = {**PLACE, "account": account}
     text = render(protect("kid", place), iv, ciphertext, tag)
@@ -95,12 +98,14 @@ def test_what_is_rendered_is_parsed(account: str, ciphertext: bytes, iv: bytes, 
 
 
 @given(st.text() | st.text(alphabet="eyJ.A", max_size=40))
+@settings(deadline=None)
 def test_no_text_raises_anything_but_our_errors(text: str) -> None:
     with pytest.raises(CannotOpen):
         parse(text, VERSION_PLACE, where="x")
 
 
 @given(HEADERS)
+@settings(deadline=None)
 def test_no_header_raises_anything_but_our_errors(header: dict[str, object]) -> None:
     right = header == {"alg": "dir", "enc": "A256GCM", "kid": header.get("kid"), "kjk": PLACE}
     try:

@@ -30,13 +30,14 @@ def test_a_record_is_named_by_account_provider_and_version() -> None:
 
 
 @given(st.text(max_size=300), st.integers(min_value=1), st.text(max_size=60), st.text(max_size=60))
+@settings(deadline=None)
 def test_any_secret_opens_as_it_was_sealed(value: str, version: int, provider: str, base_url: str) -> None:
     place: dict[str, Any] = {"provider": provider, "version": version, "base_url": base_url}
     assert SEALER.open(SEALER.seal(Secret(value), **place), **place).reveal() == value
 
 
 @given(st.data())
-@settings(max_examples=400)
+@settings(deadline=None, max_examples=400)
 def test_no_mutation_of_a_record_opens(data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(RECORD)))
     end = data.draw(st.integers(start, min(len(RECORD), start + 3)))
@@ -48,6 +49,7 @@ def test_no_mutation_of_a_record_opens(data: st.DataObject) -> None:
 
 
 @given(st.permutations(range(5)), st.lists(st.integers(0, 4), max_size=7))
+@settings(deadline=None)
 def test_no_rearrangement_of_the_parts_of_two_records_opens(order: list[int], picks: list[int]) -> None:
     one, other = RECORD.split("."), SEALER.seal(Secret("other"), **PLACE).split(".")
     for parts in ([one[index] for index in order], [(one + other)[index * 2] for index in picks]):
