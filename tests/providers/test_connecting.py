@@ -105,3 +105,36 @@ def test_addresses_that_all_never_answer_are_a_timeout(monkeypatch: pytest.Monke
     with never_answering() as black_hole:
         verdict = probed(monkeypatch, black_hole, black_hole, timeout=0.2)
     assert verdict.reason == "timeout"
+
+
+@pytest.mark.usefixtures("each_loop")
+def test_a_name_is_looked_up_once_for_many_tests_and_again_where_its_address_is_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked_up = 0
+
+    def addresses(*_: object, **__: object) -> list[tuple[Any, ...]]:
+        nonlocal looked_up
+        looked_up += 1
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    async def connected(known: network.Addresses) -> None:
+        opened = network.Network(known)
+        await opened.connect_tcp(NAME, port)
+        opened.close()
+        await asyncio.sleep(0)
+
+    async def work() -> list[int]:
+        counts = []
+        known: network.Addresses = {}
+        for _ in range(3):
+            await connected(known)
+        counts.append(looked_up)
+        known[NAME, port] = "127.0.0.2", known[NAME, port][1]  # nobody listens there
+        await connected(known)
+        counts.append(looked_up)
+        return counts
+
+    monkeypatch.setattr(socket, "getaddrinfo", addresses)
+    with playing(answering) as port:
+        assert asyncio.run(work()) == [1, 2]

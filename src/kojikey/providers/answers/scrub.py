@@ -22,6 +22,7 @@ _ESCAPE = re.compile(
 )
 _UNICODE_ESCAPE = re.compile(r"\\u\{?([0-9A-Fa-f]{2,6})\}?|\\x([0-9A-Fa-f]{2})")
 _UNRESERVED = re.compile(r"[A-Za-z0-9_.~-]*")  # RFC 3986, section 2.3
+_TO_URL = bytes.maketrans(b"+/", b"-_")
 _FOLD = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
 _SPACES = ("Zs", "Zl", "Zp")
 _DROPPED = ("Cf", "Cs", "Co", "Cn")
@@ -130,10 +131,9 @@ def _forms(key: str) -> Iterator[str]:
         # the first and the last character of base64 also encode the bytes beside the key
         start = -(-offset * 8 // 6)
         stop = (offset + len(raw)) * 8 // 6
-        form = base64.b64encode(b"\0" * offset + raw).decode("ascii")[start:stop]
-        forms += [form, form.replace("+", "-").replace("/", "_")]
-    for form in dict.fromkeys(forms):
-        yield _folded(form)
+        form = base64.b64encode(b"\0" * offset + raw)[start:stop]
+        forms += [form.decode("ascii"), form.translate(_TO_URL).decode("ascii")]
+    yield from dict.fromkeys(map(_folded, forms))
 
 
 def _unescaped(text: str) -> str:

@@ -200,30 +200,32 @@ class Network(httpcore2.AsyncNetworkBackend):
         Raises:
             ConnectError: the host has no address, or none of them accepts a connection.
         """
-        now = asyncio.get_running_loop().time()
-        address, until = self._addresses.get((host, port), ("", 0.0))
+        is_address = ":" in host or host.replace(".", "").isdigit()
         try:
-            if now < until:
-                try:
-                    return await self._connected(address, port)
-                except OSError:
-                    self._addresses.pop((host, port), None)
-            stream = await self._connected(host, port)
+            return await (self._to_address(host, port) if is_address else self._to_name(host, port))
         except (OSError, UnicodeError) as error:
             raise httpcore2.ConnectError("no connection") from error
-        peer = stream.get_extra_info("peername")
-        if peer and peer[0] != host:
-            self._addresses[host, port] = peer[0], now + _REMEMBERED_S
+
+    async def _to_address(self, host: str, port: int) -> Stream:
+        loop = asyncio.get_running_loop()
+        _, stream = await loop.create_connection(lambda: Stream(self._most), host, port)
+        self._streams.append(stream)
         return stream
 
-    async def _connected(self, host: str, port: int) -> Stream:
+    async def _to_name(self, host: str, port: int) -> Stream:
         loop = asyncio.get_running_loop()
-        if ":" in host or host.replace(".", "").isdigit():
-            _, stream = await loop.create_connection(lambda: Stream(self._most), host, port)
-        else:
-            connected = await _first_connected(host, port)
-            _, stream = await loop.create_connection(lambda: Stream(self._most), sock=connected)
+        address, until = self._addresses.get((host, port), ("", 0.0))
+        if loop.time() < until:
+            try:
+                return await self._to_address(address, port)
+            except OSError:
+                self._addresses.pop((host, port), None)
+        connected = await _first_connected(host, port)
+        _, stream = await loop.create_connection(lambda: Stream(self._most), sock=connected)
         self._streams.append(stream)
+        peer = stream.get_extra_info("peername")
+        if peer:
+            self._addresses[host, port] = peer[0], loop.time() + _REMEMBERED_S
         return stream
 
 
