@@ -232,8 +232,9 @@ def test_a_pipe_or_a_folder_in_place_of_the_file_is_refused_and_not_waited_for(t
 
 
 def test_a_kek_file_is_not_made_in_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"folder of .* does not exist"):
+    with pytest.raises(UsageError, match=r"folder of .* does not exist") as refused:
         make(f"file:{tmp_path}/none/kek", store_id="s1", inputs=NOBODY)
+    assert refused.value.hint == f"mkdir -p -m 700 {tmp_path}/none"
 
 
 def test_a_full_disk_leaves_no_kek_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

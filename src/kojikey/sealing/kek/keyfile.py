@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from kojikey.model.errors import Effect, KekMissing, KekUnavailable, RecordChanged, UsageError
 from kojikey.model.home import expanded
+from kojikey.model.ownership import quoted
 from kojikey.model.secret import HiddenBytes, Secret
 from kojikey.model.text_file import decoded
 from kojikey.sealing import base64url
@@ -102,7 +103,8 @@ def _create(path: str) -> LocalKek:
     except FileExistsError:
         raise
     except (FileNotFoundError, NotADirectoryError):
-        raise UsageError(f"the folder of {path} does not exist", effect=Effect.NOTHING_CREATED) from None
+        hint = f"mkdir -p -m 700 {quoted(os.path.dirname(path))}"
+        raise UsageError(f"the folder of {path} does not exist", hint=hint, effect=Effect.NOTHING_CREATED) from None
     except OSError as error:
         raise KekUnavailable(f"the {_WHAT} {path} cannot be created ({error.strerror})") from None
     try:
