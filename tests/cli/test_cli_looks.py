@@ -114,9 +114,10 @@ def test_what_to_do_about_a_key_is_reported_once(kojikey: Program) -> None:
         (["--no-color"], {}, False),
         ([], {"NO_COLOR": "1"}, False),
         ([], {"TERM": "dumb"}, False),
+        ([], {"TERM": None}, False),
         (["--no-color"], {"FORCE_COLOR": "1"}, False),
     ],
-    ids=["a terminal", "--no-color", "NO_COLOR", "TERM=dumb", "both"],
+    ids=["a terminal", "--no-color", "NO_COLOR", "TERM=dumb", "no TERM", "both"],
 )
 @pytest.mark.parametrize("command", [["list"], ["test"], ["doctor"]], ids=" ".join)
 def test_colour_is_only_where_it_is_wanted(
@@ -126,8 +127,18 @@ def test_colour_is_only_where_it_is_wanted(
     code, text = printed_on_a_terminal(kojikey, *command, *options, **environ)
     assert code == 0
     assert bool(re.search(r"\x1b\[[0-9;]*3[0-9]", text)) is coloured
-    if environ.get("TERM") == "dumb":
+    if "TERM" in environ:
         assert ESCAPE not in text
+
+
+@pytest.mark.parametrize("columns", [40, 120])
+def test_a_terminal_that_can_do_nothing_has_the_width_that_it_has(kojikey: Program, columns: int) -> None:
+    kojikey.added()
+    code, text = printed_on_a_terminal(kojikey, "store", "info", columns=columns, TERM="dumb")
+    wide = [line for line in text.splitlines() if len(line) > columns and "/" not in line]  # a path stays whole
+    assert (code, wide) == (0, [])
+    whole = "the environment variable KOJIKEY_KEK: readable by this user's processes"
+    assert (whole in text) == (columns == 120)
 
 
 @pytest.mark.parametrize(
@@ -212,7 +223,7 @@ def test_help_is_drawn_on_a_terminal_and_plain_where_that_is_wanted(kojikey: Pro
     assert code == 0
     assert "╭─ " in re.sub(r"\x1b\[[0-9;]*m", "", text)
     assert ESCAPE in text
-    for name, value in (("NO_COLOR", "1"), ("TERM", "dumb")):
+    for name, value in (("NO_COLOR", "1"), ("TERM", "dumb"), ("TERM", "")):
         environ: dict[str, Any] = {name: value}
         plain = printed_on_a_terminal(kojikey, *command, **environ)[1]
         assert "╭" not in plain

@@ -71,6 +71,12 @@ def encodable(text: str, stream: TextIO) -> str:
     return text.encode(encoding, "replace").decode(encoding)
 
 
+def has_dumb_terminal(environ: Mapping[str, str]) -> bool:
+    """Return whether the terminal cannot move its cursor or show colour: TERM says so, or nothing, as on a console."""
+    name = environ.get("TERM", "")
+    return name in ("dumb", "unknown") or (not name and os.name == "posix")
+
+
 def runner_reads(environ: Mapping[str, str]) -> bool:
     """Return whether a runner of GitHub Actions reads the output."""
     return environ.get("GITHUB_ACTIONS") == "true"

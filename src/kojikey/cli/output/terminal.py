@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 from kojikey.cli.command import Call
 from kojikey.cli.options import GITHUB, JSON, NO_COLOR, QUIET
 from kojikey.cli.output.failure import say
-from kojikey.cli.output.stdout import Stdout
+from kojikey.cli.output.stdout import Stdout, has_dumb_terminal
 from kojikey.config.settings import Settings
 from kojikey.model.errors import Effect, InputNeeded, UsageError
 from kojikey.model.masking import ASCII_BULLET, BULLET, mask
@@ -148,7 +148,7 @@ class Terminal:
         """Show ``text`` while the block runs: beside a spinner on a terminal, else as a line; not with ``--quiet``."""
         if self.quiet or (self.json and not _is_terminal(sys.stderr)):
             yield
-        elif not _is_terminal(sys.stderr) or self.environ.get("TERM") == "dumb":
+        elif not _is_terminal(sys.stderr) or has_dumb_terminal(self.environ):
             say(f"kojikey: {text}")
             yield
         else:
@@ -158,20 +158,25 @@ class Terminal:
     @property
     def has_bar(self) -> bool:
         """Whether a progress bar may be drawn: on a terminal that can move its cursor, without ``--quiet``."""
-        return not self.quiet and _is_terminal(sys.stderr) and self.environ.get("TERM") != "dumb"
+        return not self.quiet and _is_terminal(sys.stderr) and not has_dumb_terminal(self.environ)
 
     def console(self, stream: TextIO) -> Console:
         """Return rich's console for a stream."""
+        from shutil import get_terminal_size
+
         from kojikey.cli.output.console import PatientConsole
         from kojikey.cli.output.github_escape import EscapingStream
 
         colour = self.is_coloured(stream)
         terminal = _is_terminal(stream)
         shown_on = cast("TextIO", EscapingStream(stream)) if self.out.is_on_github else stream
+        # rich takes every dumb terminal for one of 80 columns
+        size = get_terminal_size() if terminal and has_dumb_terminal(self.environ) else None
         return PatientConsole(
             file=shown_on, no_color=not colour, force_terminal=terminal or colour, highlight=False, markup=False,
             emoji=False, soft_wrap=not terminal, color_system="auto" if colour else None, legacy_windows=False,
-            width=None if terminal else 200, safe_box=not encodes(stream, "─"),
+            width=size.columns if size else None if terminal else 200, height=size.lines if size else None,
+            safe_box=not encodes(stream, "─"),
         )  # fmt: skip
 
     def is_coloured(self, stream: TextIO) -> bool:
@@ -180,7 +185,7 @@ class Terminal:
             return False
         if self.environ.get("FORCE_COLOR"):
             return True
-        return _is_terminal(stream) and self.environ.get("TERM") != "dumb"
+        return _is_terminal(stream) and not has_dumb_terminal(self.environ)
 
 
 def _show_options(options: Mapping[str, str], shown: list[str]) -> None:

@@ -13,6 +13,8 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
+from kojikey.cli.output.stdout import has_dumb_terminal
+
 COMMON_PANEL = "Common options"
 MOST_COLUMNS = 100
 _FEWEST_COLUMNS = 60  # on a narrower terminal rich's panels leave no room for the explanations
@@ -60,7 +62,7 @@ def width() -> int:
 
 def is_rich(*, is_plain: bool) -> bool:
     """Return whether help has rich panels: on a terminal that is wide enough, unless colour is switched off."""
-    if is_plain or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+    if is_plain or os.environ.get("NO_COLOR") or has_dumb_terminal(os.environ):
         return False
     return sys.stdout.isatty() and width() >= _FEWEST_COLUMNS
 
