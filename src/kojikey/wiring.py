@@ -139,7 +139,7 @@ def _has_key(provider: str, settings: Settings) -> bool:
     except KojikeyError:
         return False
     try:
-        return open_store.held(settings.account.value, provider) is not None
+        return open_store.find_key(settings.account.value, provider) is not None
     except KojikeyError:
         return False
     finally:

@@ -63,13 +63,13 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return the providers that the store was asked for."""
     names: list[str] = []
-    held = OpenStore.held_with_account
+    held = OpenStore.find_key_with_account
 
     def counted(self: OpenStore, account: str, provider: str) -> Any:
         names.append(provider)
         return held(self, account, provider)
 
-    monkeypatch.setattr(OpenStore, "held_with_account", counted)
+    monkeypatch.setattr(OpenStore, "find_key_with_account", counted)
     return names
 
 

@@ -15,7 +15,7 @@ from kojikey.model.verdict import Reason, Verdict
 from kojikey.operations.minting import minting
 from kojikey.operations.minting.mint_planning import Choice, name_for, plan_for
 from kojikey.operations.minting.mint_run import Minter
-from kojikey.operations.minting.patience import Clock, until_known, until_refused
+from kojikey.operations.minting.propagation import Clock, until_known, until_refused
 from kojikey.operations.probing import Probe, Target
 from kojikey.providers.catalog import load_catalog
 from kojikey.providers.management.base import RemoteKey, fits

@@ -92,7 +92,7 @@ def _finished_rotation(reason: Reason) -> Act:
 
 
 def _keep(_: SampleStore, open_store: OpenStore) -> None:
-    stored = open_store.held(ACCOUNT, PROVIDER)
+    stored = open_store.find_key(ACCOUNT, PROVIDER)
     assert stored is not None
     outcomes.keep_outcome(open_store, stored, 1, verdict(Reason.BILLING))
 

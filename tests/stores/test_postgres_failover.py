@@ -143,7 +143,7 @@ def test_what_was_acknowledged_before_the_primary_died_is_there_and_nothing_is_t
         assert len(set(acked)) == len(acked)
         assert set(acked) <= set(promoted), "an acknowledged rotation was lost"
         assert promoted == list(range(2, len(promoted) + 2))
-        stored = open_store.held(ACCOUNT, provider)
+        stored = open_store.find_key(ACCOUNT, provider)
         assert stored is not None
         current = key_of(stored).version(Stage.CURRENT)
         assert current is not None

@@ -150,7 +150,7 @@ class SampleStore:
         self, account: str = ACCOUNT, provider: str = PROVIDER, *, open_store: OpenStore | None = None
     ) -> Held | None:
         """Return what a key holds, each version opened; None where there is no key."""
-        stored = (found := self.open_store()).held(account, provider)
+        stored = (found := self.open_store()).find_key(account, provider)
         if stored is None:
             return None
         open_store, key = open_store or found, key_of(stored)
@@ -159,7 +159,7 @@ class SampleStore:
 
     def key(self, account: str = ACCOUNT, provider: str = PROVIDER) -> Key | None:
         """Return a key as it is in the store, None where there is none."""
-        stored = self.open_store().held(account, provider)
+        stored = self.open_store().find_key(account, provider)
         return key_of(stored) if stored else None
 
     def events(self, account: str | None = ACCOUNT) -> list[Document]:

@@ -54,7 +54,7 @@ def ensure_absent(open_store: OpenStore, *, account: str, provider: str) -> None
     Raises:
         KeyExists: it has one.
     """
-    if open_store.held(account, provider) is not None:
+    if open_store.find_key(account, provider) is not None:
         raise KeyExists(account, provider)
 
 

@@ -53,7 +53,7 @@ def _unchanged(open_store: OpenStore, new: Replacement) -> ChangeResult | None:
     Raises:
         KeyExists: it has another key. CannotOpen: the keys cannot be compared.
     """
-    stored = open_store.held(new.account, new.provider)
+    stored = open_store.find_key(new.account, new.provider)
     if stored is None:
         return None
     key = key_of(stored)

@@ -79,7 +79,7 @@ def check(open_store: OpenStore, wanted: Wanted, *, account: str) -> tuple[Requi
     return tuple(
         _requirement(account, provider, key_of(stored) if stored else None, wanted, is_disabled=disabled)
         for provider in wanted.providers
-        for stored in (open_store.held(account, provider),)
+        for stored in (open_store.find_key(account, provider),)
     )
 
 

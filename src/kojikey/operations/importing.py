@@ -87,7 +87,7 @@ def _intent(open_store: OpenStore, item: Import, *, may_rotate: bool) -> Intent:
 
 
 def _key(open_store: OpenStore, item: Import) -> Key | None:
-    stored = open_store.held(item.new.account, item.new.target.provider)
+    stored = open_store.find_key(item.new.account, item.new.target.provider)
     return key_of(stored) if stored else None
 
 

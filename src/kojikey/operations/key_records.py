@@ -71,7 +71,7 @@ def stored_key(open_store: OpenStore, *, account: str, provider: str) -> Stored:
     Raises:
         KeyNotFound: the account has no key there.
     """
-    stored = open_store.held(account, provider)
+    stored = open_store.find_key(account, provider)
     if stored is None:
         raise KeyNotFound(account, provider)
     return stored

@@ -104,7 +104,7 @@ class Ledger:
 
         def attempt(stored: Stored | None) -> None:
             if stored is None:
-                raise self._open_store.nothing_of(account)
+                raise self._open_store.missing_account(account)
             self.commit(account, plan, stored.document, stored.revision, None)
 
         self.retried(account, attempt)
@@ -165,7 +165,7 @@ class Ledger:
         """
         self._open_store.forget(account)
         self._unsaved = None
-        again = partial(self._open_store.account, account)
+        again = partial(self._open_store.find_account, account)
         return retry_on_conflict(attempt, again(), again, refs=(account_ref(account), HEADER))
 
     def commit(
@@ -218,7 +218,7 @@ class Ledger:
             left = next(self._store.events(account), None)
         if left is None:
             return
-        if self._open_store.account(account) != stored:
+        if self._open_store.find_account(account) != stored:
             raise ChangedMeanwhile(account_ref(account))
         what = "keys or events" if stored is None else "keys"
         raise RecordChanged(str(account_ref(account)), f"is gone, though the account has {what}")

@@ -41,17 +41,17 @@ class OpenStore:
     def __init__(self, store: Store, header: Document, inputs: KekInputs, *, actor: str) -> None:
         self.store, self.header, self.actor = store, checked_header(header, store.place), actor
         self.store_id: str = header["store_id"]
-        self._inputs, self.known = inputs, inputs.known
+        self._inputs, self.known_keks = inputs, inputs.known
         self._keks: dict[str, Kek] = {}
         self._loading = allocate_lock()
         self._sealers: dict[str, tuple[str, Sealer]] = {}  # by account, with the wrapped data key that each is for
         self._accounts: dict[str, Stored | None] = {}
 
-    def held(self, account: str, provider: str) -> Stored | None:
+    def find_key(self, account: str, provider: str) -> Stored | None:
         """Return the document of an account's key at a provider, None if it has none."""
         return self.store.read(key_ref(account, provider))
 
-    def held_with_account(self, account: str, provider: str) -> tuple[Stored | None, Stored | None]:
+    def find_key_with_account(self, account: str, provider: str) -> tuple[Stored | None, Stored | None]:
         """Return the current documents of a key and of its account, and remember the account's.
 
         Raises:
@@ -85,7 +85,7 @@ class OpenStore:
             with self._loading:  # only one thread loads a KEK: deriving it from a passphrase takes 64 MiB
                 if known not in self._keks:
                     kek = load_for_use(spec, self.inputs_for(spec))
-                    ensure_known(self.known, self.store, self.header, spec, kek)
+                    ensure_known(self.known_keks, self.store, self.header, spec, kek)
                     self._keks[known] = kek
         return self._keks[known]
 
@@ -126,7 +126,7 @@ class OpenStore:
         try:
             return self._sealer_of(account, stored)
         except (NotFound, CannotOpen):
-            fresh = self.account(account)
+            fresh = self.find_account(account)
             if fresh == stored:
                 raise
         # The remembered document is older than a re-keying, or than the account's creation.
@@ -135,7 +135,7 @@ class OpenStore:
 
     def _sealer_of(self, account: str, stored: Stored | None) -> Sealer:
         if stored is None or stored.document["wrapped"] is None:
-            raise self.nothing_of(account)
+            raise self.missing_account(account)
         return self.sealer_for(account, stored.document)
 
     def open(self, key: Key, version: Version) -> Secret:
@@ -191,14 +191,14 @@ class OpenStore:
     def _account(self, account: str) -> Stored | None:
         # Remembered, because `run` needs several keys of one account; bounded, because `test` reads thousands.
         if account not in self._accounts:
-            self._remember_account(account, self.account(account))
+            self._remember_account(account, self.find_account(account))
         return self._accounts[account]
 
     def _remember_account(self, account: str, stored: Stored | None) -> None:
         _make_room(self._accounts)
         self._accounts[account] = stored
 
-    def account(self, account: str) -> Stored | None:
+    def find_account(self, account: str) -> Stored | None:
         """Return an account's current document, None if the store never had the account.
 
         Raises:
@@ -230,7 +230,7 @@ class OpenStore:
             if is_well_formed(stored):
                 self._remember_account(name, stored)
 
-    def nothing_of(self, account: str) -> NotFound | CannotOpen:
+    def missing_account(self, account: str) -> NotFound | CannotOpen:
         """Return the error for an account without a data key: there is no such account, or its document was removed."""
         if next(self.store.scan(Query(account=account)), None) is None:
             return AccountNotFound(account)

@@ -34,7 +34,7 @@ def keep_report(open_store: OpenStore, credential: Credential, verdict: Verdict)
 
 
 def _kept(open_store: OpenStore, credential: Credential, verdict: Verdict) -> bool:
-    stored = open_store.held(credential.account, credential.provider)
+    stored = open_store.find_key(credential.account, credential.provider)
     if stored is None or credential.secret is None:
         return False
     # Found by its fingerprint: a key that was removed and added again has a version of the same number.

@@ -33,7 +33,7 @@ def resolve(open_store: OpenStore, *, account: str, provider: str) -> Credential
 
 def resolve_now(open_store: OpenStore, *, account: str, provider: str) -> tuple[Credential, Revisions]:
     """Return the credential as :func:`resolve` does, and the revisions of the documents that it was read from."""
-    stored, owner = open_store.held_with_account(account, provider)
+    stored, owner = open_store.find_key_with_account(account, provider)
     revisions = stored.revision if stored else None, owner.revision if owner else None
     return _credential(open_store, stored, account=account, provider=provider), revisions
 

@@ -23,7 +23,7 @@ def history(call: Call) -> int:
     context = context_of(call)
     open_store = wiring.open_chosen_store(context.settings, None)
     provider = call[KEY] or choose_key(context, open_store)
-    if open_store.held(context.account, provider) is None:
+    if open_store.find_key(context.account, provider) is None:
         wiring.checked_provider(provider, context.settings)
     result = listing.history(open_store.store, account=context.account, provider=provider)
     if context.terminal.json:

@@ -40,7 +40,7 @@ def remove(call: Call) -> int:
         )
     open_store = wiring.open_chosen_store(context.settings, context.person)
     provider = call[KEY] or choose_key(context, open_store)
-    stored = open_store.held(context.account, provider)
+    stored = open_store.find_key(context.account, provider)
     if stored is None:
         wiring.checked_provider(provider, context.settings)
         stored = stored_key(open_store, account=context.account, provider=provider)

@@ -137,9 +137,9 @@ def ensure_known(open_store: OpenStore, key: Key, stage: Stage) -> None:
     Raises:
         AuditBroken: it has another one, or the events were changed outside kojikey and prove nothing.
     """
-    stored = open_store.account(key.account)
+    stored = open_store.find_account(key.account)
     if stored is None or stored.document["wrapped"] is None:
-        raise open_store.nothing_of(key.account)
+        raise open_store.missing_account(key.account)
     end, expected = _followed(open_store, key.account, stored)
     expected.ensure_known(key, stage, end=end.seq)
 
@@ -174,7 +174,7 @@ def _checked(open_store: OpenStore, account: str, known: KnownTrails | None) -> 
 
 def _checked_once(open_store: OpenStore, account: str, remembered: RememberedEnd) -> _Checked | None:
     try:
-        stored = open_store.account(account)
+        stored = open_store.find_account(account)
         if stored is None:
             return _ensure_nothing(open_store.store, account, remembered)
         end, expected = _followed(open_store, account, stored, remembered)

@@ -29,7 +29,7 @@ def admin_key(open_store: OpenStore, *, account: str, admin: str) -> AdminKey:
     Raises:
         NoAdminKey: the account has no such key. CannotOpen: it does not open.
     """
-    stored = open_store.held(account, admin)
+    stored = open_store.find_key(account, admin)
     if stored is None:
         add = next_step("add", admin, account=account)
         raise NoAdminKey(

@@ -160,7 +160,7 @@ def _is_done(open_store: OpenStore, listed: Key, todo: Todo) -> bool:
     Raises:
         MintUnfinished: another process is carrying it out.
     """
-    stored = open_store.held(listed.account, listed.provider)
+    stored = open_store.find_key(listed.account, listed.provider)
     if stored is None:
         return True
     key = key_of(stored)

@@ -57,7 +57,7 @@ async def tidy(keys: KeyManagement, open_store: OpenStore, key: Key) -> int:
 
 
 def _forget(open_store: OpenStore, key: Key, names: list[str]) -> None:
-    stored = open_store.held(key.account, key.provider)
+    stored = open_store.find_key(key.account, key.provider)
     if stored is None:
         return
     found = key_of(stored)

@@ -71,7 +71,7 @@ def named_admin_account(open_store: OpenStore, *, account: str, provider: str) -
     Raises:
         RecordChanged: kojikey did not write the intent.
     """
-    stored = open_store.held(account, provider)
+    stored = open_store.find_key(account, provider)
     key = key_of(stored) if stored else None
     if key is None or key.minting is None:
         return None

@@ -81,9 +81,9 @@ def ensure_exists(open_store: OpenStore, *, account: str) -> None:
     Raises:
         AccountNotFound: it has not. RecordChanged: the account was changed or removed outside kojikey.
     """
-    stored = open_store.account(account)
+    stored = open_store.find_account(account)
     if stored is None or stored.document["wrapped"] is None:
-        raise open_store.nothing_of(account)
+        raise open_store.missing_account(account)
 
 
 def ensure_removable(open_store: OpenStore, *, account: str) -> None:
@@ -143,7 +143,7 @@ def set_disabled(open_store: OpenStore, *, account: str, disabled: bool) -> Swit
 
     def attempt(stored: Stored | None) -> SwitchResult:
         if stored is None or stored.document["wrapped"] is None:
-            raise open_store.nothing_of(account)
+            raise open_store.missing_account(account)
         changed = {**stored.document, **members}
         if changed == {"disabled": False, **stored.document}:
             return SwitchResult(changed=False)
@@ -202,7 +202,7 @@ def remove_account(open_store: OpenStore, *, account: str) -> tuple[int, bool]:
 
     def attempt(stored: Stored | None) -> tuple[int, bool]:
         if stored is None or stored.document["wrapped"] is None:
-            raise open_store.nothing_of(account)
+            raise open_store.missing_account(account)
         # The keys are read after the account's document: adding a key from now on changes that document as well.
         removal = _removal(open_store, account)
         try:

@@ -119,7 +119,7 @@ def _chosen(source: OpenStore, accounts: tuple[str, ...], report: Callable[[Cann
     """Yield the accounts to copy, after checking that all named ones exist."""
     for name in accounts:
         ensure_exists(source, account=name)
-    named = (source.account(name) for name in sorted(set(accounts)))
+    named = (source.find_account(name) for name in sorted(set(accounts)))
     for stored in named if accounts else source.store.accounts():
         try:
             if stored is None:
@@ -135,7 +135,7 @@ def _chosen(source: OpenStore, accounts: tuple[str, ...], report: Callable[[Cann
 def _ensure_whole_there(target: OpenStore, account: str) -> None:
     """Verify the account in the other store, if it has it. Raises the errors of :func:`copy`."""
     with _named(target):
-        if target.account(account) is not None:
+        if target.find_account(account) is not None:
             audit_verification.ensure_whole(target, account=account)
 
 
@@ -157,7 +157,7 @@ def _report_left_out(source: OpenStore, report: Callable[[CannotOpen], None]) ->
             last = stored.ref.account
             found = source.store.read(account_ref(last))
             if found is None or (is_well_formed(found) and found.document["wrapped"] is None):
-                error = source.nothing_of(last)
+                error = source.missing_account(last)
                 if isinstance(error, CannotOpen):  # otherwise the account was removed just now
                     report(error)
 
@@ -165,7 +165,7 @@ def _report_left_out(source: OpenStore, report: Callable[[CannotOpen], None]) ->
 def _copy_events(source: OpenStore, target: OpenStore, stored: Stored, *, left_out: frozenset[str]) -> None:
     """Copy the account's events that an earlier copy has not copied."""
     account, begun = stored.ref.account, stored.document["audit"].get("from", 0)  # the last event that is lost
-    there = target.account(account)
+    there = target.find_account(account)
     reached = there.document.get("copied_from", {}).get(source.store_id, 0) if there else 0
     fresh = (
         _with_origin(auditing.readable(event), source.store_id, begun)

@@ -103,7 +103,7 @@ def _ensure_roles(open_store: OpenStore) -> None:
 
 
 def _exists(open_store: OpenStore, account: str) -> bool:
-    stored = open_store.account(account)
+    stored = open_store.find_account(account)
     return stored is not None and stored.document["wrapped"] is not None
 
 

@@ -17,7 +17,7 @@ from kojikey.operations.known_kek import remember
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.results import RekeyResult
 from kojikey.operations.store_admin.rekeying import announce, finish, load_announced, swap_header
-from kojikey.sealing.kek import recipients as sealed
+from kojikey.sealing.kek import recipients as kek_recipients
 from kojikey.sealing.kek.age_recipients import Recipient
 from kojikey.sealing.kek.base import Kek, KekInputs, LocalKek
 from kojikey.sealing.kek.registry import describe, load, typed_source
@@ -66,10 +66,10 @@ def list_recipients(open_store: OpenStore, inputs: KekInputs) -> tuple[Recipient
         UsageError: the store's KEK has no recipients. CannotOpen: the KEK is missing, or the list was changed.
     """
     spec, _ = _opened(open_store)
-    own = sealed.own_recipients(spec, inputs)
+    own = kek_recipients.own_recipients(spec, inputs)
     return tuple(
         RecipientRow(member.recipient, member.added_by, member.added_at, member.recipient.text in own)
-        for member in sealed.listed(spec)
+        for member in kek_recipients.listed(spec)
     )
 
 
@@ -84,14 +84,14 @@ def add(open_store: OpenStore, added: Sequence[Recipient], inputs: KekInputs) ->
 
     def changed(header: Document) -> Document:
         spec = _shared(open_store, header)
-        sealed.check(spec, kek)
+        kek_recipients.check(spec, kek)
         if header.get("next_kek"):
             raise _under_way(header["next_kek"])
-        present = {member.recipient.text for member in sealed.listed(spec)}
+        present = {member.recipient.text for member in kek_recipients.listed(spec)}
         for recipient in added:
             if recipient.text in present:
                 raise Conflict(f"{recipient.name} is a recipient already", hint=LIST, effect=Effect.NOTHING_CHANGED)
-        return {**header, "kek": sealed.with_members(spec, kek, added, inputs)}
+        return {**header, "kek": kek_recipients.with_members(spec, kek, added, inputs)}
 
     swap_header(open_store, changed)
 
@@ -112,19 +112,19 @@ def remove(open_store: OpenStore, named: str, inputs: KekInputs) -> tuple[Recipi
     if before.get("next_kek"):
         kek = _resumed(open_store, before, gone, inputs)
         return gone, finish(open_store, before, kek, is_resumed=True)
-    if len(sealed.listed(spec)) == 1:
+    if len(kek_recipients.listed(spec)) == 1:
         raise Conflict(
             "that is the last recipient: without one, nobody could open the store",
             hint=Hint(next_step("store rekey", "--kek", "SOURCE"), " moves the store to a KEK that is not shared"),
             effect=Effect.NOTHING_CHANGED,
         )
-    if gone.text in sealed.own_recipients(spec, inputs):
+    if gone.text in kek_recipients.own_recipients(spec, inputs):
         raise Conflict(
             "that is you: nobody can remove themselves",
             hint="ask another recipient to do it; " + LIST,
             effect=Effect.NOTHING_CHANGED,
         )
-    new = sealed.without_member(spec, gone.text, inputs)
+    new = kek_recipients.without_member(spec, gone.text, inputs)
     announce(open_store, before, old, new, inputs, removed=gone.name)
     return gone, finish(open_store, before, new[1], is_resumed=False)
 
@@ -147,14 +147,14 @@ def found_kek(open_store: OpenStore) -> Acceptance:
     """
     spec = open_store.header["kek"]
     kek = load(spec, open_store.inputs_for(spec))
-    before = open_store.known.recall(open_store.store.place) if open_store.known else None
+    before = open_store.known_keks.recall(open_store.store.place) if open_store.known_keks else None
     is_same_store = before is not None and before.store_id == open_store.store_id
     return Acceptance(kek.kid, before.kid if before and is_same_store else None, describe(spec), kek)
 
 
 def accept(open_store: OpenStore, found: Acceptance) -> None:
     """Remember the store's present KEK in place of the one that was remembered."""
-    remember(open_store.known, open_store.store, open_store.header, found.kek)
+    remember(open_store.known_keks, open_store.store, open_store.header, found.kek)
 
 
 def _opened(open_store: OpenStore) -> tuple[Document, LocalKek]:
@@ -163,7 +163,7 @@ def _opened(open_store: OpenStore) -> tuple[Document, LocalKek]:
     kek = open_store.kek(str(spec.get("kid")))
     if not isinstance(kek, LocalKek):
         raise RecordChanged("header")
-    sealed.check(spec, kek)
+    kek_recipients.check(spec, kek)
     return spec, kek
 
 
@@ -183,7 +183,7 @@ def _shared(open_store: OpenStore, header: Document) -> Document:
 def _found(spec: Document, named: str) -> Recipient:
     """Return the recipient with this text, or the only one with this comment."""
     words = " ".join(named.split()[:2] if named.startswith("ssh-") else named.split()[:1])
-    members = [member.recipient for member in sealed.listed(spec)]
+    members = [member.recipient for member in kek_recipients.listed(spec)]
     found = [recipient for recipient in members if recipient.text == words]
     found = found or [recipient for recipient in members if recipient.comment and recipient.comment == named.strip()]
     if len(found) > 1:
@@ -208,7 +208,7 @@ def _resumed(open_store: OpenStore, header: Document, gone: Recipient, inputs: K
 
 
 def _texts(spec: Document) -> set[str]:
-    return {member.recipient.text for member in sealed.listed(spec)}
+    return {member.recipient.text for member in kek_recipients.listed(spec)}
 
 
 def _under_way(spec: Document) -> Conflict:

@@ -123,7 +123,7 @@ def load_announced(open_store: OpenStore, spec: Document, inputs: KekInputs) -> 
         CannotOpen: it is not available, or in a store with recipients, no recipient wrote it into the header.
     """
     kek = load(spec, inputs._replace(which="announced"))
-    ensure_known(open_store.known, open_store.store, open_store.header, spec, kek)
+    ensure_known(open_store.known_keks, open_store.store, open_store.header, spec, kek)
     return kek
 
 
@@ -271,4 +271,4 @@ def _conclude(open_store: OpenStore, kek: Kek) -> None:
         return {name: value for name, value in header.items() if name != "given_up"} | {"kek": spec, "next_kek": None}
 
     swap_header(open_store, concluded)
-    remember(open_store.known, open_store.store, open_store.header, kek)
+    remember(open_store.known_keks, open_store.store, open_store.header, kek)

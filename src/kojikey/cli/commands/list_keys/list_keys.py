@@ -27,7 +27,7 @@ def list_keys(call: Call) -> int:
     index = wiring.provider_index(context.settings)
     open_store = wiring.open_chosen_store(context.settings, None)
     for provider in named:
-        if provider not in index and (all_accounts or not open_store.held(context.account, provider)):
+        if provider not in index and (all_accounts or not open_store.find_key(context.account, provider)):
             wiring.checked_provider(provider, context.settings)
     damage = DamagedRecords(context.terminal)
     if all_accounts:

@@ -49,7 +49,7 @@ from kojikey.model.timestamps import short_span, span
 from kojikey.model.verdict import Verdict
 from kojikey.operations.minting.due_rotations import DueKey, DuePolicy, DueResult, Todo, Tools, carry_out, due_keys
 from kojikey.operations.minting.mint_run import Minter
-from kojikey.operations.minting.patience import until_known, until_refused
+from kojikey.operations.minting.propagation import until_known, until_refused
 from kojikey.operations.minting.provider_ids import named_admin_account
 from kojikey.operations.minting.retiring import Revoker
 from kojikey.operations.open_store import OpenStore

@@ -41,7 +41,7 @@ from kojikey.operations.key_records import key_of, stored_key
 from kojikey.operations.minting import lost_keys, minting, retiring
 from kojikey.operations.minting.mint_planning import Choice
 from kojikey.operations.minting.mint_run import Minter
-from kojikey.operations.minting.patience import PROPAGATION_S, until_known, until_refused
+from kojikey.operations.minting.propagation import PROPAGATION_S, until_known, until_refused
 from kojikey.operations.minting.provider_ids import named_admin_account
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.probing import Probe
@@ -238,7 +238,7 @@ def tidy(context: Context, open_store: OpenStore, definition: Definition, catalo
 
     If they cannot be looked for now, the step is done anyway.
     """
-    stored = open_store.held(context.account, definition.id)
+    stored = open_store.find_key(context.account, definition.id)
     if stored is None or not key_of(stored).unfound:
         return
 
@@ -254,7 +254,7 @@ def tidy(context: Context, open_store: OpenStore, definition: Definition, catalo
 
 async def _tidied(context: Context, open_store: OpenStore, keys: KeyManagement, provider: str) -> None:
     """Look again for keys whose answer was lost."""
-    stored = open_store.held(context.account, provider)
+    stored = open_store.find_key(context.account, provider)
     if stored is not None and key_of(stored).unfound:
         deleted = await lost_keys.tidy(keys, open_store, key_of(stored))
         if deleted:
@@ -272,7 +272,7 @@ def _run(context: Context, open_store: OpenStore, provider: str, work: Work) -> 
 
 def left_behind(open_store: OpenStore, account: str, provider: str) -> str:
     """Say what Ctrl-C left: the key in use is never another than before."""
-    stored = open_store.held(account, provider)
+    stored = open_store.find_key(account, provider)
     if stored is None or not key_of(stored).is_mint_unfinished:
         return "interrupted; the key in use is unchanged and nothing is unfinished"
     resume, abort = next_step("rotate", provider, "--resume"), next_step("rotate", provider, "--abort")

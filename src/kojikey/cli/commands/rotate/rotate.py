@@ -105,7 +105,7 @@ def _at_provider(
         return mint.mint(context, open_store, definition, catalog)
     if step == "retire":
         return mint.retire(context, open_store, definition, catalog)
-    stored = open_store.held(context.account, definition.id)
+    stored = open_store.find_key(context.account, definition.id)
     key = key_of(stored) if stored else None
     if key is None or not key.is_mint_unfinished:
         if key is not None:
@@ -230,7 +230,7 @@ def _left(open_store: OpenStore, account: str, provider: str) -> str:
     from kojikey.model.key import Stage
     from kojikey.operations.key_records import key_of
 
-    stored = open_store.held(account, provider)
+    stored = open_store.find_key(account, provider)
     if stored is None or key_of(stored).version(Stage.STAGED) is None:
         return "interrupted; the key in use is unchanged and nothing is staged"
     resume, abort = next_step("rotate", provider, "--resume"), next_step("rotate", provider, "--abort")

@@ -65,7 +65,7 @@ def _rows(
 def _keys(call: Call, open_store: OpenStore, account: str, providers: Mapping[str, None]) -> Iterator[tuple[str, Key]]:
     is_disabled = open_store.is_disabled(account)
     for provider in providers:
-        stored = open_store.held(account, provider)
+        stored = open_store.find_key(account, provider)
         if stored is None or is_disabled:
             note_missing_key(call, open_store, account, provider)
         else:

@@ -163,7 +163,7 @@ def _has_key(context: Context, verdict: Verdict, provider: str) -> bool:
     try:
         open_store = wiring.open_chosen_store(context.settings, None)
         try:
-            return open_store.held(context.account, provider) is not None
+            return open_store.find_key(context.account, provider) is not None
         finally:
             open_store.close()
     except KojikeyError:
