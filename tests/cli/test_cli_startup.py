@@ -30,7 +30,7 @@ RUN = HEAVY | {
 }
 RUN |= {"ctypes", "kojikey.sealing.kek.kernel_keyring"}  # of a store with a passphrase alone
 TEST = {"typer", "click", "rich", "pygments", "keyring", "platformdirs", "httpx", "httpx2"}
-TEST |= {"uvloop", "aiohappyeyeballs"}  # of many keys, and of a name
+TEST |= {"uvloop", "aiohappyeyeballs", "html"}  # of many keys, of a name, and of a page instead of an answer
 TRACE = "-X", "importtime"
 
 COLLECTIONS = """

@@ -15,6 +15,8 @@ from typing import Any
 
 import msgspec
 
+from kojikey.providers.answers.scrub import from_html
+
 _DEPTH = 4
 _DEEPEST = 32  # twice the depth of any answer seen; a hostile body must not exhaust the stack
 _LONGEST = 4096
@@ -95,15 +97,9 @@ def with_words(evidence: Evidence, answer: Answer) -> Evidence:
     if text:
         evidence.is_page = not text.startswith(("{", "["))
         evidence.is_html = answer.content_type == "text/html" or text[:200].lower().startswith(("<!doctype", "<html"))
-        plain = _text_of_page(text[:_LONGEST]) if evidence.is_html else text[:_LONGEST]
+        plain = from_html(_TAG.sub(" ", text[:_LONGEST])) if evidence.is_html else text[:_LONGEST]
         _add(evidence.messages, " ".join(plain.split()))
     return evidence
-
-
-def _text_of_page(text: str) -> str:
-    from html import unescape  # its table of entities takes a millisecond to load, and APIs hardly ever answer in HTML
-
-    return unescape(_TAG.sub(" ", text))
 
 
 def _stripped(text: str) -> str:

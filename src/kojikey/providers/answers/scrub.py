@@ -7,7 +7,6 @@ control a terminal or falsify a log or a page.
 from __future__ import annotations
 
 import base64
-import html
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -126,6 +125,8 @@ def _forms(key: str) -> Iterator[str]:
     raw = key.encode("utf-8", "surrogatepass")
     forms = [key, raw.hex()]
     if _UNRESERVED.fullmatch(key) is None:  # else neither encoding changes it
+        import html
+
         forms += [quote(key, safe=""), html.escape(key)]
     for offset in range(3):
         # the first and the last character of base64 also encode the bytes beside the key
@@ -136,6 +137,13 @@ def _forms(key: str) -> Iterator[str]:
     yield from dict.fromkeys(map(_folded, forms))
 
 
+def from_html(text: str) -> str:
+    """Return a text with characters in place of HTML's names for them."""
+    from html import unescape  # its table of names takes a millisecond to load, and few answers have one
+
+    return unescape(text)
+
+
 def _unescaped(text: str) -> str:
     def character(match: re.Match[str]) -> str:
         code = int(match[1] or match[2], 16)
@@ -144,5 +152,5 @@ def _unescaped(text: str) -> str:
     return _UNICODE_ESCAPE.sub(character, text).replace("\\/", "/")
 
 
-_DECODERS: tuple[tuple[str, Callable[[str], str]], ...] = (("%", unquote), ("&", html.unescape), ("\\", _unescaped))
+_DECODERS: tuple[tuple[str, Callable[[str], str]], ...] = (("%", unquote), ("&", from_html), ("\\", _unescaped))
 """Each decoder with the character that every encoded text contains."""
