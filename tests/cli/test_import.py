@@ -206,6 +206,27 @@ def test_a_dry_run_that_finds_nothing_says_so(kojikey: Program, folder: Path, te
     assert (ended.code, ended.out, ended.err.strip()) == (0, "", said)
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "hint"),
+    [
+        ("a.env", b"A=\xff\xfe\nB=1", "save it as UTF-8"), ("a.json", b'{"a":', "correct it"),
+        (".", None, "name a file that can be read"), ("nowhere", None, "name a file that exists"),
+    ],
+)  # fmt: skip
+def test_the_hint_about_a_source_that_was_not_read_fits_the_reason(
+    kojikey: Program, folder: Path, name: str, content: bytes | None, hint: str
+) -> None:
+    if content is not None:
+        (folder / name).write_bytes(content)
+    ended = run(kojikey, name)
+    assert ended.code == 2
+    assert ended.error["hint"].startswith(hint)
+
+
+def test_standard_input_without_a_key_is_called_that(kojikey: Program, folder: Path) -> None:
+    assert "kojikey: standard input has no key; nothing was changed" in kojikey("import", "-", stdin="A=1\n").err
+
+
 def test_a_mapped_name_that_no_source_has_is_named(kojikey: Program, folder: Path) -> None:
     write(folder, f"GROQ_API_KEY={GROQ}\nMY_KEY={OPENAI}\n")
     ended = run(kojikey, "--map", "MY_KYE=openai", "--map", "MY_KEY=openai")

@@ -14,7 +14,7 @@ from kojikey.cli.command import Flag
 from kojikey.cli.commands.import_keys.comments import COMMENTED_OUT
 from kojikey.cli.commands.import_keys.options import ENV, FILES, MAP, ROTATE
 from kojikey.cli.commands.import_keys.plan import Row, place_of, shown_name
-from kojikey.cli.commands.import_keys.sources import Binding, Source, Unread
+from kojikey.cli.commands.import_keys.sources import STDIN, Binding, Source, Unread
 from kojikey.cli.context import Context
 from kojikey.cli.exits import Exit
 from kojikey.cli.output import documents
@@ -69,7 +69,7 @@ class Report(NamedTuple):
         if self.code is Exit.OK:
             return None
         if self.unread:
-            return Failure(self.code, _unread(self.unread[0]), "name a file that exists")
+            return Failure(self.code, _unread(self.unread[0]), self.unread[-1].hint)
         if self.problems:
             return Failure(self.code, self.problems[0], "remove the lines yourself")
         if self.code is Exit.NOT_FOUND:
@@ -116,9 +116,15 @@ def _unused_maps(report: Report) -> list[str]:
 def _nothing_found(report: Report) -> str:
     if not report.sources:
         return NO_DEFAULT_FILE
-    places = ", ".join("the environment" if source.file is None else source.file for source in report.sources)
+    places = ", ".join(_place_of_source(source) for source in report.sources)
     what = "no key that can be imported" if report.rows else "no key"
     return f"{places} has {what}; nothing was changed"
+
+
+def _place_of_source(source: Source) -> str:
+    if source.file is None:
+        return "the environment"
+    return "standard input" if source.file == STDIN else printable(source.file)
 
 
 def _import_hint(report: Report) -> str:

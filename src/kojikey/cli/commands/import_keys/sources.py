@@ -71,10 +71,11 @@ class Source(NamedTuple):
 
 
 class Unread(NamedTuple):
-    """A source that could not be read, and the reason."""
+    """A source that could not be read, the reason, and what to do about it."""
 
     file: str
     reason: str
+    hint: str
 
 
 def default_files() -> tuple[str, ...]:
@@ -91,15 +92,17 @@ def read_file(path: str) -> Source | Unread:
     try:
         data, is_regular = _standard_input() if path == STDIN else _content(path)
     except (OSError, ValueError) as error:
-        return Unread(path, _reason(error))
+        return Unread(path, *_reason(error))
     if len(data) > LARGEST:
-        return Unread(path, f"it has more than {LARGEST // 1024**2} MiB, which is too much for a file of settings")
+        reason = f"it has more than {LARGEST // 1024**2} MiB, which is too much for a file of settings"
+        return Unread(path, reason, "put the keys into a file of their own")
     text = decoded(data)
     if text is None or "\0" in text:
-        return Unread(path, "it is not UTF-8 text")
+        return Unread(path, "it is not UTF-8 text", "save it as UTF-8, then run the command again")
     if path.endswith(".json") or text.lstrip().startswith("{"):
         bindings = _json_bindings(path, text)
-        return Unread(path, "it is not a JSON object of names and values") if bindings is None else bindings
+        wrong = Unread(path, "it is not a JSON object of names and values", "correct it, then run the command again")
+        return wrong if bindings is None else bindings
     bound, problems = _env_bindings(path, text)
     return Source(path, "env", bound, problems, sha256(data).hexdigest() if is_regular else "")
 
@@ -124,10 +127,11 @@ def _content(path: str) -> tuple[HiddenBytes, bool]:
         return HiddenBytes(file.read(LARGEST + 1)), stat.S_ISREG(os.fstat(file.fileno()).st_mode)
 
 
-def _reason(error: OSError | ValueError) -> str:
+def _reason(error: OSError | ValueError) -> tuple[str, str]:
     if isinstance(error, FileNotFoundError):
-        return "there is no such file"
-    return getattr(error, "strerror", None) or "it is not a regular file"
+        return "there is no such file", "name a file that exists"
+    reason = getattr(error, "strerror", None)
+    return reason or "it is not a regular file", "name a file that can be read, or - for standard input"
 
 
 # --- .env ---
