@@ -50,7 +50,7 @@ PLACES = [
     "kojikey.providers.requests.probe.Prober.test",
     "kojikey.cli.output.stdout.write_json",
     "kojikey.cli.output.page.Page.__init__",
-    "kojikey.model.atomic_file._sync_folder",
+    "kojikey.model.atomic_file.sync_folder",
 ]
 COMMANDS: list[list[str]] = [
     ["add", "{provider}", "--stdin", "--base-url", "{base_url}", "--account", "second"],
