@@ -12,6 +12,7 @@ from kojikey.operations import removing
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.store_admin import accounts, rekeying
 from kojikey.sealing.kek.base import KekInputs, LocalKek
+from kojikey.sealing.record import Members, Record, parse
 from kojikey.stores.base import Change
 from support.faulty import FaultyStore
 from support.sample_store import ACCOUNT, KEKS, NEW, OLD, PROVIDER, SECOND_KEK, Held, SampleStore
@@ -35,6 +36,20 @@ def unwrapped(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(LocalKek, "unwrap", counted)
     return asked
+
+
+def test_the_record_of_a_data_key_is_parsed_once(sample_store: SampleStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    sample_store.add()
+    parsed: list[str] = []
+
+    def counted(text: str, members: Members, *, where: str) -> Record:
+        parsed.append(text)
+        return parse(text, members, where=where)
+
+    for module in ("kek.base", "kek.registry", "envelope"):
+        monkeypatch.setattr(f"kojikey.sealing.{module}.parse", counted)
+    assert sample_store.held(open_store=sample_store.open_store()) == Held(OLD)
+    assert len(parsed) == len(set(parsed)) == 2  # the data key and the key
 
 
 # others re-key
