@@ -10,7 +10,7 @@ from typing import Any
 import platformdirs
 import pytest
 
-from kojikey.config.settings import find_home
+from kojikey.config.settings import Settings, find_home
 from support.program import KEK, Program
 
 VARIABLES = ("KOJIKEY_HOME", "KOJIKEY_KEK")
@@ -96,6 +96,17 @@ def test_the_kek_of_a_new_store_is_from_the_option_the_file_and_the_default(koji
     configured(kojikey, f'kek = "file:{tmp_path / "kek"}"\n')
     assert source("file") == "file"
     assert source("option", "--kek", "env") == "env"
+
+
+@pytest.mark.parametrize("name", ["KOJIKEY_NO_INPUT", "CI"])
+@pytest.mark.parametrize(
+    ("value", "is_ruled_out"),
+    [("1", True), ("true", True), ("YES", True), ("y", True), ("2", True), ("woodpecker", True), ("", False),
+     (" ", False), ("0", False), ("False", False), ("no", False), ("off", False)],
+)  # fmt: skip
+def test_a_variable_rules_asking_out_unless_it_is_empty_or_means_no(name: str, value: str, is_ruled_out: bool) -> None:
+    settings = Settings({"KOJIKEY_HOME": "/nowhere", name: value}, config={})
+    assert (settings.no_input, settings.ruled_out_by) == (is_ruled_out, name if is_ruled_out else "")
 
 
 @pytest.mark.parametrize("how", ["option", "variable", "CI"])

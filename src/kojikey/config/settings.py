@@ -39,7 +39,7 @@ _COMMAND_LINE = ("option", "argument")
 _PASSWORD = r"(?i)(?!sqlite:)[^:]*://[^?#@]*:[^?#]*@|.*[?&](ssl)?password="  # compiled where it is needed
 _SHORTEST_KEY = 20
 _HAS_OWNERS = hasattr(os, "geteuid")  # Windows has access lists instead
-_TRUE = ("1", "true", "yes", "on")
+_FALSE = ("", "0", "false", "no", "n", "off")  # some CI systems set CI to their own name
 
 
 class Setting(NamedTuple):
@@ -262,7 +262,7 @@ def _percent_encoded(path: str) -> str:
 
 
 def _truth(environ: Mapping[str, str], variable: str) -> bool:
-    return environ.get(variable, "").strip().lower() in _TRUE
+    return environ.get(variable, "").strip().lower() not in _FALSE
 
 
 def read_config(path: str) -> dict[str, Any]:
