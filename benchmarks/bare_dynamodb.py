@@ -44,7 +44,8 @@ class BareDynamo:
 
     def scan(self) -> int:
         """Read page by page."""
-        count, more = 0, {}
+        count = 0
+        more: dict[str, Any] = {}
         while True:
             answer = self._client.scan(
                 TableName=self._table,

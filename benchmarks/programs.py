@@ -58,12 +58,13 @@ def _measure(name: str, place: Place) -> None:
     bare, rows = place.bare(), _Rows("", "", "")
     rows._revisions = dict.fromkeys(names, "")
     with Client(place.url) as client:
-        _print(name, "cached, µs", _median(lambda _: client.resolve(PROVIDER, names[0])) * 1e6, CACHED_US)
+        cached = statistics.median(_timed(client.resolve, PROVIDER, names[0]) for _ in range(RUNS))
+        _print(name, "cached, µs", cached * 1e6, CACHED_US)
     with Client(place.url, cache=0) as client:
         pairs = [
             (
-                _timed(lambda n=n: client.resolve(PROVIDER, names[n % ACCOUNTS])),
-                _timed(lambda n=n: rows.get(bare, names[n % ACCOUNTS])),
+                _timed(client.resolve, PROVIDER, names[n % ACCOUNTS]),
+                _timed(rows.get, bare, names[n % ACCOUNTS]),
             )
             for n in range(RUNS)
         ]
@@ -99,14 +100,10 @@ def _resolved(client: Client, numbers: range) -> int:
     return tracemalloc.get_traced_memory()[0]
 
 
-def _timed(work: Callable[[], object]) -> float:
+def _timed(work: Callable[..., object], *arguments: object) -> float:
     begun = time.perf_counter()
-    work()
+    work(*arguments)
     return time.perf_counter() - begun
-
-
-def _median(work: Callable[[int], object]) -> float:
-    return statistics.median(_timed(lambda n=n: work(n)) for n in range(RUNS))
 
 
 def _print(name: str, what: str, found: float, limit: float) -> None:

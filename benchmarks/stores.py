@@ -18,10 +18,10 @@ import statistics
 import sys
 import tempfile
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from kojikey.model.ref import Ref, account_ref, key_ref
 from kojikey.model.secret import Secret
@@ -49,7 +49,7 @@ _LOOP = asyncio.Runner()
 Row = dict[str, Any]
 
 
-class Bare(ABC):
+class Bare(Protocol):
     """An engine by its own client. Refs are pairs: kind and values, as the adapter's statements take them."""
 
     @abstractmethod
@@ -64,7 +64,7 @@ class Bare(ABC):
     def scan(self) -> int:
         """Read all keys page by page; return how many."""
 
-    def close(self) -> None:  # noqa: B027 - where there is nothing to close
+    def close(self) -> None:
         """Release what is held."""
 
 
@@ -308,7 +308,7 @@ def _add(open_store: OpenStore, name: str) -> None:
 
 
 def _swap(open_store: OpenStore, name: str) -> None:
-    stored = open_store.held(name, PROVIDER)
+    stored = open_store.find_key(name, PROVIDER)
     assert stored is not None
     plan = Plan((Change(stored.ref, stored.document, stored.revision),), (EventDraft("tested", PROVIDER, 1),))
     Ledger(open_store).record(name, lambda _: plan)
@@ -317,7 +317,7 @@ def _swap(open_store: OpenStore, name: str) -> None:
 def _template(open_store: OpenStore) -> tuple[Row, Row]:
     """Return the documents of a key and of its account, as kojikey makes them."""
     _add(open_store, "template")
-    key, account = open_store.held("template", PROVIDER), open_store.store.read(account_ref("template"))
+    key, account = open_store.find_key("template", PROVIDER), open_store.store.read(account_ref("template"))
     assert key is not None
     assert account is not None
     return key.document, account.document
