@@ -50,7 +50,9 @@ def judge(provider: str, status: int, headers: Headers | None = None, body: obje
         kojikey.model.errors.UsageError: there is no such provider.
     """
     from kojikey.client import judge as judged
+    from kojikey.model.secret import hidden_body
 
+    body = hidden_body(body)  # a provider may repeat the key in it, and a traceback may show it
     return judged(provider, status, headers, body)
 
 

@@ -24,7 +24,7 @@ from kojikey.model.credential import Credential
 from kojikey.model.environment import Environment
 from kojikey.model.errors import KojikeyError, StoreNotFound, StoreUnavailable, UsageError
 from kojikey.model.next_step import Hint, Next
-from kojikey.model.secret import HiddenBytes, NotSerialisable
+from kojikey.model.secret import HiddenBytes, NotSerialisable, hidden_body
 from kojikey.model.verdict import Verdict
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.reporting import PAUSE, keep_report
@@ -135,6 +135,7 @@ class Client(NotSerialisable):
         Raises:
             kojikey.model.errors.UsageError: there is no definition of the credential's provider any more.
         """
+        body = hidden_body(body)  # a provider may repeat the key in it, and a traceback may show it
         verdict = _judged(self._definition(credential.provider), credential, status, headers, body)
         verdict = replace(verdict, hint=_about(verdict.hint, credential.account, self._settings.store))
         if credential.secret is not None and self._is_news(credential, verdict):
@@ -317,11 +318,11 @@ class Client(NotSerialisable):
 
 
 def _judged(
-    definition: Any, credential: Credential | None, status: int, headers: Headers | None, body: object
+    definition: Any, credential: Credential | None, status: int, headers: Headers | None, body: HiddenBytes
 ) -> Verdict:
     from kojikey.providers.answers.real_answer import answer_of, judge_real_answer
 
-    answer = answer_of(status, headers, HiddenBytes(body) if isinstance(body, bytes) else body)
+    answer = answer_of(status, headers, body)
     return judge_real_answer(definition, answer, credential.secret if credential is not None else None)
 
 
@@ -340,7 +341,7 @@ def _completed(step: Next, account: str, more: tuple[str, ...]) -> Next:
     return step._replace(account=account, words=(*step.words, *more))
 
 
-def judge(provider: str, status: int, headers: Headers | None = None, body: object = None) -> Verdict:
+def judge(provider: str, status: int, headers: Headers | None, body: HiddenBytes) -> Verdict:
     """Carry out :func:`kojikey.judge`."""
     settings = Settings(Environment(os.environ), no_input=True)
     wiring.checked_provider(provider, settings)

@@ -278,6 +278,27 @@ def test_a_traceback_with_locals_shows_no_key(here: Program, monkeypatch: pytest
         assert pieces_in(revealed(credential), shown) == []
 
 
+@pytest.mark.parametrize(
+    "form", [str, str.encode, lambda key: {"error": {"message": key}}], ids=["text", "bytes", "JSON"]
+)
+def test_a_traceback_with_locals_shows_no_body_of_a_provider_that_repeats_the_key(here: Program, form: Any) -> None:
+    with Client() as client:
+        credential = client.resolve("elevenlabs")
+        asked: tuple[Any, ...] = (
+            lambda body: client.report(credential, status="no number", body=body),  # type: ignore[arg-type]
+            lambda body: package.judge("elevenlabs", "no number", body=body),  # type: ignore[arg-type]
+            lambda body: package.judge("no provider", 401, body=body),
+        )
+        for ask in asked:
+            try:
+                ask(form(revealed(credential)))
+            except (ValueError, UnknownProvider) as error:
+                inner = traceback.TracebackException.from_exception(error, capture_locals=True)
+            shown = "".join("".join(frame.locals.values()) for frame in inner.stack[2:] if frame.locals)
+            assert shown
+            assert pieces_in(revealed(credential), shown) == []
+
+
 FORKING = """
 import os, sys, kojikey
 client = kojikey.Client(cache=0)

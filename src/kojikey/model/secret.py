@@ -43,6 +43,19 @@ class HiddenBytes(bytes):
     __str__ = __repr__
 
 
+def hidden_body(body: object) -> HiddenBytes:
+    """Return an answer's body, which may repeat the key: it is bytes, a text, what was read from JSON, or None."""
+    if isinstance(body, bytes | bytearray | memoryview):
+        return HiddenBytes(body)
+    if isinstance(body, str):
+        return HiddenBytes(body.encode("utf-8", "replace"))
+    if body is None:
+        return HiddenBytes()
+    import json
+
+    return HiddenBytes(json.dumps(body, default=str).encode())
+
+
 class Secret(NotSerialisable):
     """A text that can be passed on, but not shown, compared, copied or pickled."""
 

@@ -6,10 +6,9 @@ Must not: count a fault of the program's request against the key; only the provi
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 
-from kojikey.model.secret import Secret
+from kojikey.model.secret import HiddenBytes, Secret
 from kojikey.model.timestamps import now
 from kojikey.model.verdict import Verdict
 from kojikey.providers.answers.evidence import Answer, evidence_of
@@ -18,25 +17,15 @@ from kojikey.providers.answers.merge import conclude
 from kojikey.providers.answers.scrub import Scrubber, plain
 from kojikey.providers.definition import Check, Definition
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
 _MOST_BYTES = 64 * 1024
 _ANY_TYPE = "application/octet-stream"
 
 
-def answer_of(status: int, headers: Mapping[str, str] | Iterable[tuple[str, str]] | None, body: Any) -> Answer:
-    """Return an answer as the rules read it; ``body`` may be bytes, a text, parsed JSON or None."""
-    if isinstance(body, bytes | bytearray | memoryview):
-        content = bytes(body)
-    elif isinstance(body, str):
-        content = body.encode("utf-8", "replace")
-    else:
-        content = b"" if body is None else json.dumps(body, default=str).encode()
+def answer_of(status: int, headers: Mapping[str, str] | Iterable[tuple[str, str]] | None, body: HiddenBytes) -> Answer:
+    """Return an answer as the rules read it."""
     names = {str(name).lower(): str(value) for name, value in dict(headers or {}).items()}
     names["content-type"] = names.get("content-type") or _ANY_TYPE
-    return Answer(int(status), names, content[:_MOST_BYTES], truncated=len(content) > _MOST_BYTES)
+    return Answer(int(status), names, HiddenBytes(body[:_MOST_BYTES]), truncated=len(body) > _MOST_BYTES)
 
 
 def judge_real_answer(definition: Definition, answer: Answer, secret: Secret | None) -> Verdict:
