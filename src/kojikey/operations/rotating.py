@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import NamedTuple
 
 from msgspec import structs
@@ -30,10 +29,10 @@ from kojikey.model.secret import Secret
 from kojikey.model.timestamps import now
 from kojikey.model.verdict import Outcome, Verdict
 from kojikey.operations.audit.audit_verification import ensure_known
-from kojikey.operations.compare_and_swap import retry_on_conflict
+from kojikey.operations.key_document import change_key
 from kojikey.operations.key_records import ensure_not_minting, key_of, sealed_version, stored_key, tested
 from kojikey.operations.key_settings import KeySettings, settled
-from kojikey.operations.ledger import EventDraft, Ledger, Plan, event_draft
+from kojikey.operations.ledger import EventDraft, event_draft
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.outcomes import keep_outcome
 from kojikey.operations.probing import Approve, Probe, Target, accepted
@@ -41,7 +40,7 @@ from kojikey.operations.results import Action, ChangeResult
 from kojikey.operations.sealed_versions import opened
 from kojikey.operations.store_calls import StoreCalls, in_place
 from kojikey.sealing.envelope import Sealer
-from kojikey.stores.base import Change, Stored
+from kojikey.stores.base import Stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +68,18 @@ def ensure_unstaged(open_store: OpenStore, *, account: str, provider: str) -> Ke
         KeyNotFound: there is no key. AlreadyStaged, MintUnfinished: a rotation is under way.
         NotRetired: the previous version was minted and still exists at the provider.
     """
-    return _unstaged(stored_key(open_store, account=account, provider=provider))
+    key = key_of(stored_key(open_store, account=account, provider=provider))
+    _ensure_may_stage(key)
+    return key
 
 
-def _unstaged(stored: Stored) -> Key:
-    key = key_of(stored)
+def _ensure_may_stage(key: Key) -> None:
     ensure_not_minting(key)
     if key.version(Stage.STAGED):
         raise AlreadyStaged(key.account, key.provider)
     previous = key.version(Stage.PREVIOUS)
     if previous is not None and previous.is_minted:
         raise NotRetired(key.account, key.provider)  # a rotation would drop it, and its id at the provider with it
-    return key
 
 
 async def rotate(
@@ -109,7 +108,8 @@ async def rotate(
 def _begin(open_store: OpenStore, new: Replacement) -> _Chosen | ChangeResult:
     """Stage a new value, or return the result ``unchanged`` if it is the value in use."""
     stored = stored_key(open_store, account=new.account, provider=new.provider)
-    key = _unstaged(stored)
+    key = key_of(stored)
+    _ensure_may_stage(key)
     if open_store.sealer(new.account).fingerprint(new.secret) == key.current.fingerprint:
         return _result(key, "unchanged", key.current)
     return _stage(open_store, new, stored)
@@ -196,31 +196,20 @@ def _stage(open_store: OpenStore, new: Replacement, seen: Stored) -> _Chosen:
     """Save the new value as staged, unless somebody else rotated the key after it was read."""
     current = key_of(seen).current
 
-    def again() -> Stored:
-        stored = stored_key(open_store, account=new.account, provider=new.provider)
-        if _unstaged(stored).current.sealed != current.sealed:
-            raise ChangedMeanwhile(stored.ref)
-        return stored
+    def may_stage(key: Key) -> bool:
+        _ensure_may_stage(key)
+        return key.current.sealed == current.sealed
 
-    return retry_on_conflict(partial(_staged, open_store, new), seen, again, refs=(seen.ref,))
-
-
-def _staged(open_store: OpenStore, new: Replacement, stored: Stored) -> _Chosen:
-    key = key_of(stored)
-    made: list[Version] = []
-
-    def plan(sealer: Sealer) -> Plan:
+    def with_staged(key: Key, sealer: Sealer) -> tuple[Key, tuple[EventDraft, ...]]:
         version = sealed_version(
             sealer, new.secret, provider=new.provider, number=key.next_version, stage=Stage.STAGED,
             base_url=new.settings.base_url or key.current.base_url, expires_at=new.settings.expires_at,
         )  # fmt: skip
         version = structs.replace(version, pending=new.settings.pending())
-        made[:] = [version]
-        change = Change(stored.ref, key.with_version(version).as_document(), stored.revision)
-        return Plan((change,), (event_draft("staged", new.provider, version),))
+        return key.with_version(version), (event_draft("staged", new.provider, version),)
 
-    (written,) = Ledger(open_store).record(new.account, plan)
-    return _Chosen(written, key.with_version(made[0]), made[0])
+    written, key = change_key(open_store, seen, with_staged, may_repeat=may_stage)
+    return _in_stage(written, key, Stage.STAGED)
 
 
 async def _test_and_promote(
@@ -252,7 +241,7 @@ def _kept(open_store: OpenStore, chosen: _Chosen, action: Action | None, verdict
 
 
 def _keep(open_store: OpenStore, chosen: _Chosen, verdict: Verdict | None) -> Key:
-    """Save the outcome of a test that changes no stage. Raises the errors of :func:`_still_there`."""
+    """Save the outcome of a test that changes no stage. Raises the errors of :func:`_ensure_still_there`."""
     kept = keep_outcome(open_store, chosen.stored, chosen.version.number, verdict) if verdict else chosen.key
     if kept is None or not _has(kept, chosen.version):
         raise ChangedMeanwhile(chosen.stored.ref)
@@ -298,21 +287,19 @@ def _changed(
         ChangedMeanwhile: the version is gone, or in another stage.
     """
 
-    def attempt(held: _Chosen) -> Key:
-        after = change(held.key, held.version)
-        plan = Plan((Change(held.stored.ref, after.as_document(), held.stored.revision),), drafts)
-        Ledger(open_store).record(held.key.account, plan)
-        return after
+    def changed(key: Key, _: Sealer) -> tuple[Key, tuple[EventDraft, ...]]:
+        return change(key, key.version(chosen.version.stage) or chosen.version), drafts
 
-    return retry_on_conflict(attempt, chosen, partial(_still_there, open_store, chosen), refs=(chosen.stored.ref,))
+    _, after = change_key(open_store, chosen.stored, changed, may_repeat=lambda key: _has(key, chosen.version))
+    return after
 
 
 def _chosen(open_store: OpenStore, account: str, provider: str, stage: Stage) -> _Chosen:
-    return _in_stage(stored_key(open_store, account=account, provider=provider), stage)
+    stored = stored_key(open_store, account=account, provider=provider)
+    return _in_stage(stored, key_of(stored), stage)
 
 
-def _in_stage(stored: Stored, stage: Stage) -> _Chosen:
-    key = key_of(stored)
+def _in_stage(stored: Stored, key: Key, stage: Stage) -> _Chosen:
     version = key.version(stage)
     if version is None:
         raise VersionNotFound(key.account, key.provider, stage.value)
@@ -321,8 +308,9 @@ def _in_stage(stored: Stored, stage: Stage) -> _Chosen:
 
 def _to_roll_back(open_store: OpenStore, account: str, provider: str) -> _Chosen:
     stored = stored_key(open_store, account=account, provider=provider)
-    ensure_not_minting(key_of(stored))  # checked first: this error helps more than that of a missing version
-    return _known(open_store, _in_stage(stored, Stage.PREVIOUS))
+    key = key_of(stored)
+    ensure_not_minting(key)  # checked first: this error helps more than that of a missing version
+    return _known(open_store, _in_stage(stored, key, Stage.PREVIOUS))
 
 
 def _known(open_store: OpenStore, chosen: _Chosen) -> _Chosen:
@@ -337,25 +325,22 @@ def _known(open_store: OpenStore, chosen: _Chosen) -> _Chosen:
     try:
         ensure_known(open_store, chosen.key, stage)
     except AuditBroken as error:
-        _still_there(open_store, chosen)
+        _ensure_still_there(open_store, chosen)
         error.effect = Effect.NOTHING_CHANGED
         error.hint = next_step("audit", "--verify", "--account", chosen.key.account)
         raise
     return chosen
 
 
-def _still_there(open_store: OpenStore, chosen: _Chosen) -> _Chosen:
-    """Read the key again, and return the version if it still is in the same stage.
+def _ensure_still_there(open_store: OpenStore, chosen: _Chosen) -> None:
+    """Read the key again, and check that the version still is in the same stage.
 
     Raises:
         ChangedMeanwhile: it is gone, or in another stage: somebody else rotated, aborted or removed meanwhile.
     """
     stored = open_store.store.read(chosen.stored.ref)
-    key = key_of(stored) if stored else None
-    if stored is None or key is None or not _has(key, chosen.version):
+    if stored is None or not _has(key_of(stored), chosen.version):
         raise ChangedMeanwhile(chosen.stored.ref)
-    found = key.version(chosen.version.stage)
-    return _Chosen(stored, key, found or chosen.version)
 
 
 def _has(key: Key, version: Version) -> bool:

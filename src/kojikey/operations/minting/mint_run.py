@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from msgspec import structs
 
 from kojikey.model.errors import CannotOpen, ChangedMeanwhile, Effect, KojikeyError, StoreUnavailable
-from kojikey.model.key import Key, Stage, Version
+from kojikey.model.key import Key, Stage
 from kojikey.model.management_errors import (
     ManagementRefused,
     ManagementUnavailable,
@@ -26,6 +26,7 @@ from kojikey.model.timestamps import now
 from kojikey.operations import rotating
 from kojikey.operations.key_document import KeyDocument
 from kojikey.operations.key_records import sealed_version
+from kojikey.operations.ledger import EventDraft, event_draft
 from kojikey.operations.minting.lost_keys import orphans_of, remembered
 from kojikey.operations.minting.mint_planning import (
     Choice,
@@ -145,11 +146,11 @@ class MintRun(KeyDocument):
         )  # fmt: skip
         before = self.key.minting
 
-        def changed(key: Key, sealer: Sealer) -> Key:
+        def with_intent(key: Key, sealer: Sealer) -> tuple[Key, tuple[()]]:
             after = structs.replace(key, minting=proved_intent(sealer, key.provider, intent))
-            return remembered(after, before) if before and ability.lists and not self._orphans else after
+            return remembered(after, before) if before and ability.lists and not self._orphans else after, ()
 
-        self.save(changed)
+        self.save(with_intent)
         self._orphans = ()
         return Outcome.DONE
 
@@ -174,11 +175,11 @@ class MintRun(KeyDocument):
             return
         found = unproved_id(current)
 
-        def changed(key: Key, sealer: Sealer) -> Key:
+        def with_id(key: Key, sealer: Sealer) -> tuple[Key, tuple[()]]:
             version = structs.replace(key.current, at_provider=proved_id(sealer, key.provider, number, found))
-            return key.with_version(version)
+            return key.with_version(version), ()
 
-        self.save(changed)
+        self.save(with_id)
 
     async def _create(self) -> Outcome:
         if self._plan is None:
@@ -203,19 +204,18 @@ class MintRun(KeyDocument):
             raise RuntimeError("a key is staged after it was created")
         remote = replace(created.key, parent=created.key.parent or plan.wanted.parent)
         new_id = unproved_id(replace(remote, name=plan.wanted.name), is_minted=True)
-        versions: list[Version] = []
 
-        def changed(key: Key, sealer: Sealer) -> Key:
+        def with_staged(key: Key, sealer: Sealer) -> tuple[Key, tuple[EventDraft, ...]]:
             version = sealed_version(
                 sealer, created.secret, provider=key.provider, number=key.next_version, stage=Stage.STAGED,
                 base_url=key.current.base_url, expires_at=remote.expires_at or plan.wanted.expires_at,
             )  # fmt: skip
             version = structs.replace(version, at_provider=proved_id(sealer, key.provider, version.number, new_id))
-            versions[:] = [version]
-            return structs.replace(key, minting=None).with_version(version)
+            after = structs.replace(key, minting=None).with_version(version)
+            return after, (event_draft("minted", key.provider, version),)
 
         try:
-            self.save(changed, event="minted", versions=versions)
+            self.save(with_staged)
         except (StoreUnavailable, CannotOpen) as error:
             self._name_orphan(error, remote)
             raise
@@ -291,11 +291,11 @@ class MintRun(KeyDocument):
         can_list = self._given is not None and self._given.keys.ability.lists
         may_exist = can_list and not self._orphans and not self._is_refused
 
-        def changed(key: Key, _: Sealer) -> Key:
+        def without_intent(key: Key, _: Sealer) -> tuple[Key, tuple[()]]:
             after = structs.replace(key, minting=None)
-            return remembered(after, intent) if may_exist else after
+            return remembered(after, intent) if may_exist else after, ()
 
-        self.save(changed)
+        self.save(without_intent)
         self._result = ChangeResult(
             key.account, key.provider, "aborted", "", None, key=self.key,
             at_provider=ProviderReport(name=intent.name, parent=intent.parent or None),
