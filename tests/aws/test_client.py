@@ -30,7 +30,7 @@ def proxy(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scripted]:
         yield server
 
 
-def test_no_data_key_on_its_way_to_this_machine_is_sent_to_a_proxy(aws: Aws, proxy: Scripted) -> None:
+def test_a_data_key_for_a_kms_on_this_machine_goes_through_no_proxy(aws: Aws, proxy: Scripted) -> None:
     source = f"awskms:{aws.new_key()}?region={REGION}&endpoint={aws.endpoint}"
     spec, _ = make(source, store_id="s", inputs=NOBODY)
     kek, place = load(spec, NOBODY), {"store": "s", "account": "a"}
@@ -40,7 +40,7 @@ def test_no_data_key_on_its_way_to_this_machine_is_sent_to_a_proxy(aws: Aws, pro
 
 
 @pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_KMS"])
-def test_nor_where_the_environment_names_this_machine(
+def test_an_endpoint_on_this_machine_named_by_the_environment_goes_through_no_proxy(
     aws: Aws, proxy: Scripted, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     monkeypatch.setenv(variable, aws.endpoint)
@@ -77,7 +77,7 @@ def kek_of(endpoint: str | None = None) -> Kek:
         ("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "CANARY"),
     ],
 )
-def test_a_variable_that_makes_no_sense_is_named_and_not_repeated(
+def test_an_invalid_variable_is_named_and_its_value_not_repeated(
     aws: Aws, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
 ) -> None:
     monkeypatch.setenv(variable, value)
@@ -93,7 +93,7 @@ def test_a_variable_that_makes_no_sense_is_named_and_not_repeated(
         assert "the key" not in said
 
 
-def test_the_endpoint_of_the_service_comes_before_the_one_of_all(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_endpoint_of_a_service_comes_before_the_general_one(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "garbage")
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://10.1.2.3")
     with pytest.raises(UsageError, match=r"^AWS_ENDPOINT_URL_DYNAMODB is not an endpoint of AWS: http would send"):
@@ -106,7 +106,7 @@ def test_the_endpoint_of_the_service_comes_before_the_one_of_all(aws: Aws, monke
 
 
 @pytest.mark.parametrize("endpoint", ["garbage", "http://10.1.2.3"])
-def test_an_endpoint_of_the_profile_is_held_to_the_same(
+def test_an_endpoint_of_the_profile_is_checked_like_one_of_the_environment(
     aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, endpoint: str
 ) -> None:
     file = tmp_path / "config"
@@ -116,7 +116,7 @@ def test_an_endpoint_of_the_profile_is_held_to_the_same(
         store_of().open()
 
 
-def test_a_number_of_the_profile_that_is_none_is_no_bug(
+def test_an_invalid_number_in_the_profile_is_an_error_and_not_a_bug(
     aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "config"
@@ -127,7 +127,9 @@ def test_a_number_of_the_profile_that_is_none_is_no_bug(
     assert "CANARY" not in str(raised.value)
 
 
-def test_an_endpoint_of_sts_that_is_none_is_no_bug(aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_endpoint_of_sts_is_an_error_and_not_a_bug(
+    aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "config"
     role = "role_arn = arn:aws:iam::123456789012:role/r\nsource_profile = base\n"
     file.write_text(f"[default]\n{role}[profile base]\naws_access_key_id = AKIA\naws_secret_access_key = x\n")
@@ -141,7 +143,7 @@ def test_an_endpoint_of_sts_that_is_none_is_no_bug(aws: Aws, tmp_path: Path, mon
 
 @pytest.mark.parametrize("variable", ["AWS_SESSION_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID"])
 @pytest.mark.parametrize("odd", ["\n", "\r\nX-Evil: 1", "\x0b", "\u20ac"])
-def test_malformed_credentials_are_called_so_and_never_repeated(
+def test_malformed_credentials_are_reported_and_never_repeated(
     aws: Aws, monkeypatch: pytest.MonkeyPatch, variable: str, odd: str
 ) -> None:
     monkeypatch.setenv(variable, f"CANARY{odd}CANARY")
@@ -155,7 +157,9 @@ def test_malformed_credentials_are_called_so_and_never_repeated(
         assert raised.value.__suppress_context__
 
 
-def test_so_are_those_of_a_program(aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_malformed_credentials_of_a_credential_process_are_reported_and_never_repeated(
+    aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     program, file = tmp_path / "program", tmp_path / "config"
     answer = '{"Version": 1, "AccessKeyId": "AKIA", "SecretAccessKey": "x", "SessionToken": "CANARY\\\\nCANARY"}'
     program.write_text(f"#!/bin/sh\nprintf '{answer}'\n")
@@ -169,7 +173,7 @@ def test_so_are_those_of_a_program(aws: Aws, tmp_path: Path, monkeypatch: pytest
     assert "CANARY" not in f"{raised.value} {raised.value.hint}"
 
 
-def test_an_expired_login_is_a_matter_of_credentials() -> None:
+def test_an_expired_login_is_reported_as_a_credentials_error() -> None:
     from botocore import exceptions
 
     from kojikey.aws.errors import trouble

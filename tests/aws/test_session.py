@@ -66,7 +66,7 @@ def aws_environ() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("options", [["--stdin"], ["--stdin", "--no-input"]])
-def test_no_code_is_read_from_where_a_key_is_waiting(
+def test_no_mfa_code_is_read_from_the_standard_input_of_a_key(
     kojikey: Program, aws: Aws, profile: Profile, options: list[str]
 ) -> None:
     store = DynamoStore(url := "kojikey-mfa", region=REGION, endpoint=aws.endpoint)
@@ -82,7 +82,7 @@ def test_no_code_is_read_from_where_a_key_is_waiting(
     assert MFA not in ended.said
 
 
-def test_the_kek_in_kms_is_not_worth_a_code_either(aws: Aws, profile: Profile) -> None:
+def test_no_mfa_code_is_asked_for_a_kek_in_kms(aws: Aws, profile: Profile) -> None:
     spec, _ = make(f"awskms:{aws.new_key()}?region={REGION}&endpoint={aws.endpoint}", store_id="s", inputs=NOBODY)
     with_mfa(profile)
     kek = load(spec, NOBODY)
@@ -92,7 +92,7 @@ def test_the_kek_in_kms_is_not_worth_a_code_either(aws: Aws, profile: Profile) -
         assert "aws sso login" in str(raised.value.hint)
 
 
-def test_a_role_without_a_code_is_assumed(aws: Aws, profile: Profile) -> None:
+def test_a_role_without_mfa_is_assumed(aws: Aws, profile: Profile) -> None:
     profile(role_arn="arn:aws:iam::123456789012:role/r", source_profile="base")
     client = make_client("kms", region=REGION, endpoint=aws.endpoint)
     assert client.list_keys()
@@ -143,7 +143,7 @@ def test_the_credentials_of_an_assumed_role_are_not_logged(aws: Aws, profile: Pr
     assert not [line for line in log if "SecretAccessKey" in line or "SessionToken" in line]
 
 
-def test_what_a_program_does_with_aws_itself_is_logged_as_ever(aws: Aws, log: list[str]) -> None:
+def test_calls_that_a_program_itself_makes_to_aws_are_still_logged(aws: Aws, log: list[str]) -> None:
     from kojikey.aws.client import with_retries
 
     client = make_client("dynamodb", region=REGION, endpoint=aws.endpoint)
@@ -164,7 +164,7 @@ def test_a_program_is_asked_for_credentials_once_for_all_clients(aws: Aws, count
     assert counted() == 1
 
 
-def test_threads_that_begin_at_once_share_the_session(aws: Aws, counted: Callable[[], int]) -> None:
+def test_threads_that_start_together_share_one_session(aws: Aws, counted: Callable[[], int]) -> None:
     made = []
 
     def begin() -> None:
@@ -180,14 +180,14 @@ def test_threads_that_begin_at_once_share_the_session(aws: Aws, counted: Callabl
     assert (len(made), counted()) == (8, 1)
 
 
-def test_regions_of_clients_stay_apart(aws: Aws) -> None:
+def test_each_client_has_its_own_region(aws: Aws) -> None:
     clients = [make_client("dynamodb", region=region, endpoint=aws.endpoint) for region in (REGION, "us-east-1")]
     assert [client.meta.region_name for client in clients] == [REGION, "us-east-1"]
     for client in clients:
         client.close()
 
 
-def test_other_credentials_are_used_from_the_next_client_on(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changed_credentials_are_used_by_the_next_client(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     for key in ("AKIAMADEUPMADEUP0001", "AKIAMADEUPMADEUP0002"):
         set_credentials(monkeypatch, key)
         client = make_client("dynamodb", region=REGION, endpoint=aws.endpoint)
@@ -226,7 +226,7 @@ def test_credentials_that_aws_refused_are_asked_for_again(aws: Aws, counted: Cal
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
-def test_a_forked_process_begins_anew(aws: Aws, counted: Callable[[], int]) -> None:
+def test_a_forked_process_makes_its_own_session(aws: Aws, counted: Callable[[], int]) -> None:
     make_client("dynamodb", region=REGION, endpoint=aws.endpoint).close()
     lock = session._lock  # which another thread may hold at that moment
     child = os.fork()
@@ -237,7 +237,7 @@ def test_a_forked_process_begins_anew(aws: Aws, counted: Callable[[], int]) -> N
     assert session._lock is lock
 
 
-def test_without_a_code_the_store_is_denied(aws: Aws, profile: Profile) -> None:
+def test_a_store_whose_role_requires_mfa_is_denied(aws: Aws, profile: Profile) -> None:
     with_mfa(profile)
     store = DynamoStore("kojikey-mfa", region=REGION, endpoint=aws.endpoint)
     with pytest.raises(StoreDenied, match="kojikey never asks for one; nothing was changed"):

@@ -70,7 +70,7 @@ def test_a_users_file_adds_a_provider(tmp_path: Path) -> None:
     assert (entry.env, entry.keys_page) == (("ACME_API_KEY",), "https://acme.example/keys")
 
 
-def test_a_users_file_cannot_take_the_place_of_a_bundled_one(tmp_path: Path) -> None:
+def test_a_users_file_cannot_replace_a_bundled_definition(tmp_path: Path) -> None:
     (tmp_path / "x.toml").write_text(MINE.replace("acme_speech", "elevenlabs"))
     catalog = load_catalog(str(tmp_path))
     assert catalog.get("elevenlabs").company == "ElevenLabs"
@@ -88,7 +88,7 @@ def test_two_files_with_one_id_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"#" * 300_000])
-def test_a_file_that_is_no_text_or_too_large_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_text_or_is_too_large_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.toml").write_bytes(content)
     (tmp_path / "b.toml").write_text(MINE)
     catalog = load_catalog(str(tmp_path))
@@ -102,7 +102,7 @@ def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
     assert load_catalog(str(tmp_path)).get("acme_speech").company == "Acme"
 
 
-def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+def test_a_pipe_in_the_folder_of_definitions_does_not_block(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.toml")
     (tmp_path / "folder.toml").mkdir()
     (tmp_path / "zero.toml").symlink_to("/dev/zero")
@@ -136,7 +136,7 @@ def test_a_file_that_belongs_to_somebody_else_is_not_used(tmp_path: Path, monkey
         load_catalog(str(tmp_path)).get("acme")
 
 
-def test_a_folder_that_is_not_there_has_nothing(tmp_path: Path) -> None:
+def test_a_missing_folder_of_definitions_adds_nothing(tmp_path: Path) -> None:
     nowhere = str(tmp_path / "nowhere")
     assert load_catalog(nowhere).ids() == load_catalog().ids()
     assert read_entries(nowhere) == index.read_index()
@@ -153,7 +153,7 @@ def test_an_unknown_provider_gets_a_suggestion(typed: str, meant: str) -> None:
     assert f"did you mean {meant}?" in str(caught.value.hint)
 
 
-def test_an_unknown_provider_without_likeness_gets_the_list() -> None:
+def test_an_unknown_provider_that_resembles_none_gets_the_list() -> None:
     with pytest.raises(UnknownProvider) as caught:
         load_catalog().get("zzz")
     assert "did you mean" not in str(caught.value.hint)
@@ -161,18 +161,18 @@ def test_an_unknown_provider_without_likeness_gets_the_list() -> None:
 
 
 @pytest.mark.parametrize("typed", ["sk_" + "0a1b2c3d" * 6, "a b", "x" * 40, "0123456789abcdef" * 2, "a\x1b[1m"])
-def test_what_may_be_a_key_is_not_repeated(typed: str) -> None:
+def test_a_provider_name_that_may_be_a_key_is_not_repeated(typed: str) -> None:
     with pytest.raises(UnknownProvider) as caught:
         load_catalog().get(typed)
     assert typed not in f"{caught.value} {caught.value.hint} {caught.value.name}"
 
 
-def test_the_index_says_what_the_definitions_say() -> None:
+def test_the_index_agrees_with_the_definitions() -> None:
     catalog = load_catalog()
     assert index.read_index() == {name: index.entry_of(catalog.get(name)) for name in catalog.ids()}
 
 
-def test_reading_the_index_loads_nothing_slow() -> None:
+def test_reading_the_index_imports_no_slow_module() -> None:
     program = (
         "import sys; from kojikey.providers.entries import read_entries; read_entries('/nowhere');"
         "from kojikey.model import base_url, key_detection;"
@@ -184,7 +184,7 @@ def test_reading_the_index_loads_nothing_slow() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_a_bundled_file_is_named_for_the_id_in_it() -> None:
+def test_a_bundled_file_is_named_after_its_id() -> None:
     catalog = load_catalog()
     assert [catalog.get(name).id for name in catalog.ids()] == list(catalog.ids())
     assert len(catalog.definitions) == len(catalog.ids()) >= 2

@@ -28,7 +28,7 @@ def test_many_requests_are_made_on_uvloop() -> None:
     assert fast_loop.run(kind_of_loop()) == "uvloop"
 
 
-def test_where_there_is_no_uvloop_asyncio_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_uvloop_requests_are_made_on_asyncio(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "uvloop", None)
     assert fast_loop.run(kind_of_loop()) == "asyncio"
 
@@ -77,14 +77,14 @@ def probed(monkeypatch: pytest.MonkeyPatch, *ports: int, delay: float = 0.01, ti
 
 
 @pytest.mark.usefixtures("each_loop")
-def test_an_address_that_never_answers_does_not_keep_the_next_one_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_that_never_answers_does_not_delay_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     with never_answering() as black_hole, playing(answering) as port:
         verdict = probed(monkeypatch, black_hole, port)
     assert verdict.outcome == "valid"
 
 
 @pytest.mark.usefixtures("each_loop")
-def test_an_address_that_refuses_is_followed_by_the_next_one_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_an_address_that_refuses_the_next_is_tried_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     with playing(answering) as port:
         verdict = probed(monkeypatch, REFUSED, port, delay=3600.0)
     assert verdict.outcome == "valid"

@@ -35,7 +35,7 @@ def test_a_key_with_which_no_request_was_accepted_may_not_have_arrived(google: r
 
 @pytest.mark.parametrize("content", [b"<html>not here</html>", b'{"error": {"code": 404, "status": "NOT_FOUND"}}', b""])
 @pytest.mark.parametrize("models", [(), ("gemini-2.5-pro",)])
-def test_a_404_for_every_path_names_the_base_url_first(
+def test_a_404_for_every_path_suggests_a_wrong_base_url(
     net: respx.MockRouter, content: bytes, models: tuple[str, ...]
 ) -> None:
     net.route(host="gateway.example").respond(404, content=content)
@@ -56,7 +56,7 @@ def test_a_404_that_is_not_for_every_path_says_nothing_about_the_base_url(eleven
     "content",
     [b'{"models": 17}', b'{"models": null}', b'{"models": {"a": 1}}', b'{"models": [], "x": "\xff"}', b'["models"]'],
 )
-def test_an_answer_whose_member_has_another_type_or_that_is_no_text_is_not_the_providers(
+def test_an_answer_with_a_member_of_another_type_or_without_text_is_not_the_providers(
     google: respx.MockRouter, content: bytes
 ) -> None:
     google.get(f"{GOOGLE}/v1beta/models").respond(200, content=content, headers={"content-type": "application/json"})

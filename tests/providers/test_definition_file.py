@@ -45,7 +45,7 @@ def problems_of(text: str) -> list[str]:
     return list(caught.value.problems)
 
 
-def test_a_small_definition_is_enough() -> None:
+def test_a_minimal_definition_is_valid() -> None:
     definition = parse(GOOD, "acme.toml")
     assert definition.id == "acme_speech"
     assert definition.base_url == "https://api.acme.example"
@@ -55,7 +55,7 @@ def test_a_small_definition_is_enough() -> None:
     assert definition.checked_capabilities() == ()
 
 
-def test_other_names_of_a_key_are_data() -> None:
+def test_aliases_of_a_key_are_read() -> None:
     more = 'aliases = ["ACME_TOKEN"]\nllm = ["acme"]\n'
     definition = parse(GOOD.replace("[auth]", f"{more}[auth]"), "acme.toml")
     assert (definition.env, definition.aliases, definition.llm_names) == (("ACME_API_KEY",), ("ACME_TOKEN",), ("acme",))
@@ -167,11 +167,11 @@ def test_one_mistake_is_one_problem_at_its_path(old: str, new: str, path: str) -
 
 
 @pytest.mark.parametrize("text", ["", "id = ", "= 1", "[[checks]", "\x00"])
-def test_what_is_not_toml_or_nothing_is_refused(text: str) -> None:
+def test_a_file_that_is_empty_or_not_toml_is_refused(text: str) -> None:
     assert problems_of(text)
 
 
-def test_the_bundled_definitions_have_what_people_need() -> None:
+def test_the_capabilities_of_a_bundled_definition_are_those_of_its_checks() -> None:
     for definition in load_catalog().all():
         assert set(definition.default_capabilities) <= set(definition.capabilities)
         assert definition.checks[0].name == "account"
@@ -219,7 +219,7 @@ def test_a_shape_that_matches_keys_of_all_companies_is_a_mistake(regex: str) -> 
 
 
 @pytest.mark.parametrize("regex", ["acme_[a-z0-9]{20,}", "[0-9a-f]{40}", "sk-acme-.+", "(?:ak|bk)_[A-Za-z0-9_-]+=*"])
-def test_a_shape_as_companies_have_them_is_taken(regex: str) -> None:
+def test_a_shape_of_a_usual_form_is_accepted(regex: str) -> None:
     assert parse(with_shape(regex), "acme.toml").shapes[0].regex.pattern == regex
 
 
@@ -228,7 +228,7 @@ def test_a_rule_whose_expression_repeats_what_varies_is_a_mistake() -> None:
     assert problem.startswith("rules[1].message repeats")
 
 
-def test_a_key_that_is_longer_than_any_is_matched_with_no_shape() -> None:
+def test_a_key_longer_than_the_limit_is_matched_with_no_shape() -> None:
     definition = load_catalog().get("google_gemini")
     assert definition.shape_of("AQ." + "a" * 500) is not None
     assert definition.shape_of("AQ." + "a" * 600) is None

@@ -209,9 +209,7 @@ def test_of_many_requests_at_once_no_answer_is_counted_for_another_key(tls: ssl.
     ],
     ids=lambda behaviour: behaviour.__name__,
 )  # fmt: skip
-def test_what_comes_behind_an_answer_keeps_no_key_from_being_judged(
-    behaviour: Behaviour, tls: ssl.SSLContext | None
-) -> None:
+def test_bytes_that_follow_an_answer_do_not_prevent_a_verdict(behaviour: Behaviour, tls: ssl.SSLContext | None) -> None:
     """Behind it: with the answer. What is sent a moment later may answer the next request, which then is not judged."""
     with playing(lambda connection, _: behaviour(connection), tls=tls) as port:
         found = verdicts_at(port, range(SOME), is_tls=tls is not None)
@@ -287,7 +285,7 @@ def test_a_rejection_over_a_fresh_connection_is_asked_once() -> None:
     assert (verdict.outcome, count) == ("rejected", 1)
 
 
-def test_a_flood_of_1xx_has_an_end() -> None:
+def test_a_flood_of_1xx_answers_is_cut_off() -> None:
     sent = 0
 
     def flood(connection: socket.socket, _number: int) -> None:

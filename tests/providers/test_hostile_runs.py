@@ -60,7 +60,9 @@ def filled(request: pytest.FixtureRequest, kojikey: Program) -> Iterator[Program
 
 
 @pytest.mark.parametrize("pace", [("--concurrency", "1"), ("--concurrency", "4")])
-def test_a_run_over_all_accounts_tells_of_each_key_what_was_said_of_it(filled: Program, pace: tuple[str, ...]) -> None:
+def test_a_run_over_all_accounts_reports_for_each_key_the_answer_to_that_key(
+    filled: Program, pace: tuple[str, ...]
+) -> None:
     ended = filled("test", "elevenlabs", "--all-accounts", *pace, "--json")
     outcomes = {row["account"]: row for row in ended.results}
     assert outcomes[account_name(BAD)]["outcome"] == "rejected"
@@ -73,7 +75,7 @@ def test_a_run_over_all_accounts_tells_of_each_key_what_was_said_of_it(filled: P
     assert [account for account, outcome in saved.items() if outcome == "rejected"] == [account_name(BAD)]
 
 
-def test_a_batch_discards_no_good_key(filled: Program) -> None:
+def test_a_batch_rotates_every_key_but_the_rejected_one(filled: Program) -> None:
     lines = [
         json.dumps({"account": account_name(n), "provider": "elevenlabs", "key": load_key("elevenlabs", NEW + n)})
         for n in range(KEYS)
@@ -84,7 +86,7 @@ def test_a_batch_discards_no_good_key(filled: Program) -> None:
 
 
 @pytest.mark.parametrize("number", [0, BAD])
-def test_one_key_is_added_and_rotated_by_what_was_said_of_it(filled: Program, number: int) -> None:
+def test_a_key_is_added_or_rotated_by_the_answer_to_that_key(filled: Program, number: int) -> None:
     key = load_key("elevenlabs", NEW + number)
     account = account_name(0)
     ended = filled("rotate", "elevenlabs", "-a", account, "--stdin", "--allow-unverified", "--json", stdin=key)

@@ -85,7 +85,7 @@ def test_white_space_around_a_key_is_removed_with_a_message(text: str, note: str
         ("sutkn_1234567890abcdef", "single-use"),
     ],
 )
-def test_what_is_no_key_is_refused_by_name_and_not_repeated(text: str, reason: str) -> None:
+def test_text_that_is_not_a_key_is_refused_as_its_kind_and_not_repeated(text: str, reason: str) -> None:
     with pytest.raises(MalformedKey) as caught:
         clean(text, ELEVENLABS, CATALOG, force_shape=True)
     message = f"{caught.value} {caught.value.hint}"
@@ -118,7 +118,7 @@ def test_what_is_no_key_is_refused_by_name_and_not_repeated(text: str, reason: s
         ("sk_live_" + LONG_WORD, "Stripe"),
     ],
 )
-def test_a_key_of_another_provider_is_refused_by_its_name_unless_forced(key: str, owner: str) -> None:
+def test_a_key_of_another_provider_is_refused_with_its_name_unless_forced(key: str, owner: str) -> None:
     with pytest.raises(MalformedKey) as caught:
         clean(key, ELEVENLABS, CATALOG)
     assert owner in str(caught.value)
@@ -136,18 +136,18 @@ def test_a_key_of_elevenlabs_is_not_sent_to_google() -> None:
 
 @each("key", [OLD, "0123456789" * 4, "sk-" + "0123456789abcdef" * 2, "0123456789abcdef" * 4])
 @each("provider", ["mistral", "cohere", "deepgram", "assemblyai", "elevenlabs", "together", "groq"])
-def test_plain_hex_and_alphanumerics_are_nobodys(key: str, provider: str) -> None:
+def test_hexadecimal_and_alphanumeric_keys_are_taken_for_no_other_providers(key: str, provider: str) -> None:
     assert clean(key, CATALOG.get(provider), CATALOG).secret.reveal() == key
 
 
 @pytest.mark.parametrize(("key", "shape"), [(GOOD, "key"), (OLD, "old_key")])
-def test_both_shapes_of_elevenlabs_are_taken_without_a_word(key: str, shape: str) -> None:
+def test_both_shapes_of_elevenlabs_are_taken_without_a_warning(key: str, shape: str) -> None:
     cleaned = clean(key, ELEVENLABS, CATALOG)
     assert (cleaned.shape, cleaned.warning, cleaned.notes) == (shape, None, ())
 
 
 @pytest.mark.parametrize("key", ["0123456789abcdef" * 4, "a-new-format-of-2027-" + LONG_WORD, "abc==", "x"])
-def test_a_shape_that_nobody_knows_is_a_warning_and_no_refusal(key: str) -> None:
+def test_an_unknown_shape_is_a_warning_and_not_a_refusal(key: str) -> None:
     cleaned = clean(key, ELEVENLABS, CATALOG)
     assert cleaned.secret.reveal() == key
     assert cleaned.shape is None
@@ -155,18 +155,18 @@ def test_a_shape_that_nobody_knows_is_a_warning_and_no_refusal(key: str) -> None
     assert key not in cleaned.warning or key == "x"
 
 
-def test_a_standard_key_of_google_is_taken_with_the_word_that_its_time_is_over() -> None:
+def test_a_standard_key_of_google_is_taken_with_a_note_that_it_is_no_longer_accepted() -> None:
     cleaned = clean(STANDARD, GEMINI, CATALOG)
     assert cleaned.shape == "standard_key"
     assert "auth key" in str(cleaned.warning)
     assert clean(AUTH, GEMINI, CATALOG).warning is None
 
 
-def test_what_is_returned_does_not_show_the_key() -> None:
+def test_the_cleaned_key_is_not_shown_by_its_repr() -> None:
     assert GOOD not in repr(clean(GOOD, ELEVENLABS, CATALOG))
 
 
-def test_a_text_that_is_longer_than_any_key_is_matched_with_no_shape() -> None:
+def test_a_text_longer_than_any_key_is_matched_with_no_shape() -> None:
     assert CATALOG.owner_of(AUTH + "a" * 400, other_than=ELEVENLABS) == GEMINI.id
     assert CATALOG.owner_of(AUTH + "a" * 600, other_than=ELEVENLABS) is None
 

@@ -78,7 +78,7 @@ def test_a_rule_says_whether_the_same_request_is_made_again(retries: bool) -> No
 
 
 @each("name", BODIES)
-def test_an_answer_seen_in_the_wild_gets_its_reason(name: str) -> None:
+def test_each_documented_answer_gets_its_reason(name: str) -> None:
     document, expected = BODIES[name], BODIES[name]["expect"]
     provider = document["provider"]
     finding = judge(
@@ -105,7 +105,7 @@ def test_an_answer_seen_in_the_wild_gets_its_reason(name: str) -> None:
 
 
 @each("name", [n for n, document in BODIES.items() if TOLD & set(document["expect"])])
-def test_what_the_key_may_read_of_itself_is_reported(name: str) -> None:
+def test_usage_and_expiry_in_an_answer_are_reported(name: str) -> None:
     document, expected = BODIES[name], BODIES[name]["expect"]
     provider = document["provider"]
     check = _check(provider, document["check"])
@@ -121,7 +121,7 @@ def test_what_the_key_may_read_of_itself_is_reported(name: str) -> None:
 
 
 @each("name", BODIES)
-def test_a_finding_has_words_and_never_the_key(name: str) -> None:
+def test_a_finding_has_a_detail_and_never_the_key(name: str) -> None:
     document = BODIES[name]
     provider = document["provider"]
     check = _check(provider, document["check"])
@@ -137,7 +137,7 @@ def test_every_body_names_its_source() -> None:
     assert [name for name, document in BODIES.items() if len(document["source"]) < 10] == []
 
 
-def test_every_reason_is_reached_by_an_answer_or_by_the_network() -> None:
+def test_every_reason_is_reached_by_an_answer_or_a_network_failure() -> None:
     reached = {Reason(document["expect"]["reason"]) for document in BODIES.values()}
     assert set(Reason) - reached - FROM_THE_NETWORK == set()
     assert not reached & FROM_THE_NETWORK  # the network's reasons are held by test_prober_network
@@ -192,7 +192,7 @@ def test_a_bare_status_never_condemns_a_key(provider: str, status: int, reason: 
     assert finding.outcome != "rejected"
 
 
-def test_a_redirect_names_the_host_alone() -> None:
+def test_a_redirect_is_reported_by_its_host_only() -> None:
     definition = CATALOG.get("elevenlabs")
     answer = Answer(302, {"location": "https://user:word@elsewhere.example/path?key=secret"}, b"")
     finding = judge(definition, definition.checks[0], answer, key_shape=None)

@@ -65,7 +65,7 @@ def test_any_bytes_are_judged(target: Any, status: int, body: bytes, content_typ
         b"",
     ],
 )
-def test_a_hostile_body_says_nothing(body: bytes) -> None:
+def test_a_hostile_body_leaves_the_key_unjudged(body: bytes) -> None:
     definition = CATALOG.get("google_gemini")
     for status in (200, 400, 403):
         answer = Answer(status, {"content-type": "text/html"}, body)
@@ -81,7 +81,7 @@ def test_a_hostile_body_says_nothing(body: bytes) -> None:
         '{"a": ' + "9" * 400 + "}", '{"a": -0.0, "b": 1.0, "c": 1E+2}', '{"a": "\\ud83d\\ude00 \\u0000"}', '["\x7f"]',
     ],
 )  # fmt: skip
-def test_what_python_reads_as_json_is_read_the_same(text: str) -> None:
+def test_unusual_json_is_read_as_python_reads_it(text: str) -> None:
     """It is read with another reader first, which is stricter."""
     found = evidence_of(Answer(200, {}, text.encode())).document
     assert repr(found) == repr(json.loads(text))
@@ -90,7 +90,7 @@ def test_what_python_reads_as_json_is_read_the_same(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["{'a': 1}", '{"a": 01}', '{"a": 1,}', '{"a": "\x01"}', "{} {}", '{"a": 9' + "9" * 5000 + "}"]
 )
-def test_what_is_no_json_is_no_document(text: str) -> None:
+def test_a_body_that_is_not_json_is_no_document(text: str) -> None:
     assert evidence_of(Answer(200, {}, text.encode())).document is None
 
 
@@ -129,7 +129,7 @@ def test_a_page_says_nothing_about_a_key_whatever_its_words(said: str, content_t
 
 
 @each("said", SAID_OF_A_KEY)
-def test_who_answers_that_it_is_out_of_order_does_not_condemn_a_key(said: str) -> None:
+def test_a_maintenance_answer_does_not_condemn_a_key(said: str) -> None:
     body = json.dumps(
         {"error": {"message": said, "status": "API_KEY_INVALID"}, "detail": {"status": "invalid_api_key"}}
     )
@@ -141,14 +141,14 @@ def test_who_answers_that_it_is_out_of_order_does_not_condemn_a_key(said: str) -
 
 
 @pytest.mark.parametrize("status", [200, 401, 403, 407, 511])
-def test_a_web_page_in_the_place_of_an_answer_is_a_blocked_network(status: int) -> None:
+def test_a_web_page_in_place_of_an_answer_is_a_blocked_network(status: int) -> None:
     for definition in CATALOG.all():
         answer = Answer(status, {"content-type": "text/html"}, b"<html>Blocked. API key expired. Sign in.</html>")
         finding = judge(definition, definition.checks[0], answer, key_shape=None)
         assert (finding.reason, finding.authentic) == ("network_blocked", None)
 
 
-def test_a_rule_that_names_a_content_type_may_believe_a_page() -> None:
+def test_a_rule_that_names_a_content_type_may_match_a_page() -> None:
     """As for Deepgram, which says ``Invalid credentials.`` in plain text: a definition of one's own can tell."""
     definition = CATALOG.get("google_gemini")
     rule = Rule(Reason.INVALID_KEY, status=frozenset({401}), content_type=re.compile("text/plain"))
@@ -160,14 +160,14 @@ def test_a_rule_that_names_a_content_type_may_believe_a_page() -> None:
 @each("depth", [31, 33, 300, 480, 700, 900, 5000])
 @each(("opening", "closing"), [(b'{"error":', b"}"), (b"[", b"]"), (b'{"a":[', b"]}")])
 @each("status", [200, 401])
-def test_a_body_may_nest_as_deep_as_it_likes(status: int, opening: bytes, closing: bytes, depth: int) -> None:
+def test_a_deeply_nested_body_leaves_the_key_unjudged(status: int, opening: bytes, closing: bytes, depth: int) -> None:
     answer = Answer(status, {"content-type": "application/json"}, opening * depth + b'{"x": 1}' + closing * depth)
     for definition in CATALOG.all():
         finding = judge(definition, definition.checks[0], answer, key_shape=None)
         assert finding.reason == "unknown"
 
 
-def test_a_model_that_has_no_name_leaves_no_gap_in_the_sentence() -> None:
+def test_a_detail_about_an_unnamed_model_is_a_whole_sentence() -> None:
     definition = CATALOG.get("google_gemini")
     body = {"error": {"code": 404, "message": "models/X is not found for API version v1beta", "status": "NOT_FOUND"}}
     answer = Answer(404, {"content-type": "application/json"}, json.dumps(body).encode())
@@ -177,7 +177,7 @@ def test_a_model_that_has_no_name_leaves_no_gap_in_the_sentence() -> None:
 
 @each("padding", [" ", "\\t", "\\u00a0", "\u00a0", "\u2003", "\\n"])
 @each("form", ['{"%s@type": 1}', '{"@type%s": 1}', '{"@type%s" :1}', '{"@type%s"\n:1}', '{ "a\\"b":2,"%s@type":1}'])
-def test_white_space_around_a_members_name_is_no_part_of_it(padding: str, form: str) -> None:
+def test_white_space_around_a_members_name_is_ignored(padding: str, form: str) -> None:
     body = (form % padding).encode()
     document = evidence_of(Answer(200, {}, body)).document
     assert document["@type"] == 1

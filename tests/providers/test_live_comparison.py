@@ -27,7 +27,7 @@ def live() -> ModuleType:
 
 
 @pytest.mark.parametrize(("arguments", "in_ci"), [([], ""), (["openai"], ""), (["--yes-ask-the-real-providers"], "1")])
-def test_it_asks_nobody_without_its_flag_nor_in_ci(
+def test_no_provider_is_asked_without_the_flag_or_in_ci(
     live: ModuleType, arguments: list[str], in_ci: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def asked(*_: object) -> None:

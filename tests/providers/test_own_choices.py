@@ -57,7 +57,7 @@ def test_models_are_tried_newest_generation_first(google: respx.MockRouter, acti
 @pytest.mark.parametrize(
     "refusal", ["gemini_model_no_longer_available", "gemini_model_gone", "gemini_model_not_in_tier"]
 )
-def test_a_picked_model_that_is_gone_or_has_no_quota_makes_room_for_the_next(
+def test_after_a_model_that_is_gone_or_has_no_quota_the_next_is_tried(
     google: respx.MockRouter, action: str, deep: bool, refusal: str
 ) -> None:
     listing(google, "gemini-2.5-flash-lite", "gemini-2.5-flash")
@@ -68,7 +68,7 @@ def test_a_picked_model_that_is_gone_or_has_no_quota_makes_room_for_the_next(
 
 
 @ACTIONS
-def test_where_none_of_four_settles_it_the_key_is_not_judged(google: respx.MockRouter, action: str, deep: bool) -> None:
+def test_after_four_undecided_models_the_key_is_not_judged(google: respx.MockRouter, action: str, deep: bool) -> None:
     listing(google, *LISTED)
     asked = refusing(google, action, gone)
     verdict = probe("google_gemini", deep=deep)
@@ -78,7 +78,7 @@ def test_where_none_of_four_settles_it_the_key_is_not_judged(google: respx.MockR
     assert "gemini-flash-latest" in verdict.detail
 
 
-def test_another_answer_than_about_the_model_settles_it(google: respx.MockRouter) -> None:
+def test_an_answer_that_is_not_about_the_model_decides(google: respx.MockRouter) -> None:
     listing(google, *LISTED)
     blocked = answer("gemini_api_blocked_for_generating")
     asked = refusing(google, "countTokens", lambda model: gone(model) if model == "gemini-3.5-flash" else blocked)
@@ -87,7 +87,7 @@ def test_another_answer_than_about_the_model_settles_it(google: respx.MockRouter
     assert len(asked) == 2
 
 
-def test_a_project_without_any_quota_is_not_a_matter_of_the_model(google: respx.MockRouter) -> None:
+def test_for_a_project_without_any_quota_no_other_model_is_tried(google: respx.MockRouter) -> None:
     listing(google, *LISTED)
     asked = refusing(google, "countTokens", lambda _: answer("gemini_project_without_quota_for_generating"))
     verdict = probe("google_gemini")
@@ -118,7 +118,7 @@ def speaking(eleven: respx.MockRouter, *, without: tuple[str, ...]) -> list[str]
     return asked
 
 
-def test_elevenlabs_speaks_with_another_model_where_the_first_is_gone(eleven: respx.MockRouter) -> None:
+def test_elevenlabs_speaks_with_another_model_when_the_first_is_gone(eleven: respx.MockRouter) -> None:
     asked = speaking(eleven, without=("eleven_flash_v2_5",))
     assert probe("elevenlabs").outcome == "valid"
     assert asked == ["eleven_flash_v2_5", "eleven_turbo_v2_5"]
@@ -141,7 +141,7 @@ def test_each_model_that_is_named_for_elevenlabs_is_tested_and_limits(eleven: re
     assert "eleven_old" in verdict.detail
 
 
-def test_a_model_for_transcribing_does_not_limit_the_key_either(eleven: respx.MockRouter) -> None:
+def test_a_missing_transcription_model_does_not_limit_the_key(eleven: respx.MockRouter) -> None:
     answers = [answer("elevenlabs_transcriber_not_found"), answer("elevenlabs_file_missing_400")]
     route = eleven.post(f"{ELEVEN}/v1/speech-to-text").mock(side_effect=answers)
     assert probe("elevenlabs", capabilities=("speech_to_text",)).outcome == "valid"
@@ -151,7 +151,7 @@ def test_a_model_for_transcribing_does_not_limit_the_key_either(eleven: respx.Mo
     assert (verdict.outcome, verdict.reason) == ("indeterminate", "unknown")
 
 
-def test_a_voice_that_was_picked_and_is_denied_makes_room_for_the_next(eleven: respx.MockRouter) -> None:
+def test_after_a_voice_that_is_denied_the_next_is_tried(eleven: respx.MockRouter) -> None:
     asked: list[str] = []
 
     def spoken(request: httpx.Request) -> httpx.Response:
@@ -196,14 +196,14 @@ expect = ["id"]
 
 
 @pytest.mark.parametrize("models", [(), ("large",), ("large", "small")])
-def test_a_check_of_named_models_is_made_for_named_models_alone(net: respx.MockRouter, models: tuple[str, ...]) -> None:
+def test_a_check_of_named_models_is_made_only_for_named_models(net: respx.MockRouter, models: tuple[str, ...]) -> None:
     net.route(host="api.acme.example").respond(200, json={"id": "x"})
     verdict = probe(parse(OWN, "acme.toml"), key="acme-key-0123456789", models=models)
     assert calls(net) == ["GET /me", *(f"GET /models/{model}" for model in models)]
     assert verdict.outcome == "valid"
 
 
-def test_a_model_in_a_query_does_not_limit_the_key_either(net: respx.MockRouter) -> None:
+def test_a_missing_model_in_a_query_does_not_limit_the_key(net: respx.MockRouter) -> None:
     asked: list[str] = []
 
     def heard(request: httpx.Request) -> httpx.Response:

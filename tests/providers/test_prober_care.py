@@ -39,7 +39,7 @@ def test_a_key_that_no_header_can_carry_is_refused_without_being_repeated(net: r
         ("google_gemini", {"base_url": "http://api.example.com"}),
     ],
 )
-def test_a_choice_that_makes_no_sense_is_refused_before_anything_is_sent(
+def test_an_invalid_choice_is_refused_before_anything_is_sent(
     net: respx.MockRouter, provider: str, choices: dict[str, Any]
 ) -> None:
     with pytest.raises(UsageError):
@@ -47,7 +47,7 @@ def test_a_choice_that_makes_no_sense_is_refused_before_anything_is_sent(
     assert not net.calls
 
 
-def test_a_rate_limit_is_tried_again_twice_with_backoff(google: respx.MockRouter) -> None:
+def test_a_rate_limited_request_is_retried_twice_with_backoff(google: respx.MockRouter) -> None:
     google.get(f"{GOOGLE}/v1beta/models").mock(return_value=answer("gemini_ambiguous_429"))
     time = Time()
     verdict = probe("google_gemini", time=time)
@@ -56,7 +56,7 @@ def test_a_rate_limit_is_tried_again_twice_with_backoff(google: respx.MockRouter
     assert (verdict.reason, verdict.attempts, verdict.authentic) == ("rate_limited", 3, True)
 
 
-def test_a_provider_that_recovers_is_asked_again(google: respx.MockRouter) -> None:
+def test_a_request_is_retried_until_the_provider_recovers(google: respx.MockRouter) -> None:
     google.get(f"{GOOGLE}/v1beta/models").side_effect = [
         answer("gemini_unavailable"), httpcore2.ConnectError("x"), httpx.Response(200, json=MODELS),
     ]  # fmt: skip
@@ -76,7 +76,7 @@ def test_a_provider_that_recovers_is_asked_again(google: respx.MockRouter) -> No
         ({"retry-after": "99999999999999999999"}, []),
     ],
 )
-def test_the_wait_that_a_server_asks_for_is_kept_up_to_the_limit_of_the_test(
+def test_the_wait_that_a_server_asks_for_is_observed_within_the_time_limit(
     eleven: respx.MockRouter, headers: dict[str, str], waits: list[float]
 ) -> None:
     eleven.get(f"{ELEVEN}/v1/user/subscription").respond(503, headers=headers)
@@ -85,7 +85,7 @@ def test_the_wait_that_a_server_asks_for_is_kept_up_to_the_limit_of_the_test(
     assert time.slept == waits
 
 
-def test_the_wait_of_googles_retry_info_is_kept(google: respx.MockRouter) -> None:
+def test_the_wait_of_googles_retry_info_is_observed(google: respx.MockRouter) -> None:
     google.post(url__regex=rf"{GOOGLE}/.*:countTokens").mock(return_value=answer("gemini_per_minute"))
     time = Time()
     verdict = probe("google_gemini", time=time, timeout=50)
@@ -97,7 +97,7 @@ def test_the_wait_of_googles_retry_info_is_kept(google: respx.MockRouter) -> Non
     "name",
     ["elevenlabs_invalid_key", "elevenlabs_no_key_arrived", "elevenlabs_unauthorized_alone", "elevenlabs_schema"],
 )
-def test_a_verdict_about_the_key_is_never_asked_for_twice(eleven: respx.MockRouter, name: str) -> None:
+def test_an_answer_about_the_key_is_not_retried(eleven: respx.MockRouter, name: str) -> None:
     route = eleven.get(f"{ELEVEN}/v1/user/subscription").mock(return_value=answer(name))
     time = Time()
     probe("elevenlabs", time=time)
@@ -105,7 +105,7 @@ def test_a_verdict_about_the_key_is_never_asked_for_twice(eleven: respx.MockRout
     assert time.slept == []
 
 
-def test_what_a_provider_echoes_is_in_no_part_of_the_verdict(google: respx.MockRouter) -> None:
+def test_a_key_that_a_provider_echoes_is_in_no_part_of_the_verdict(google: respx.MockRouter) -> None:
     echo = {"error": {"code": 418, "message": f"\x1b[31mbad key {GEMINI_KEY}\u202e!", "status": GEMINI_KEY}}
     google.get(f"{GOOGLE}/v1beta/models").respond(418, json=echo)
     google.post(url__regex=".*").respond(418, json=echo)
@@ -115,7 +115,7 @@ def test_what_a_provider_echoes_is_in_no_part_of_the_verdict(google: respx.MockR
     assert "\x1b" not in verdict.detail
 
 
-def test_a_suspended_key_that_google_repeats_is_scrubbed(google: respx.MockRouter) -> None:
+def test_a_suspended_key_that_google_echoes_is_scrubbed(google: respx.MockRouter) -> None:
     name = "gemini_suspended_with_the_key_in_its_message"
     google.get(f"{GOOGLE}/v1beta/models").mock(return_value=answer(name))
     verdict = probe("google_gemini")
@@ -135,7 +135,7 @@ def test_no_log_at_any_level_has_the_key(google: respx.MockRouter, caplog: pytes
     assert GEMINI_KEY not in caplog.text
 
 
-def test_the_http_librarys_loggers_are_quiet_by_themselves(
+def test_the_loggers_of_the_http_library_are_disabled(
     google: respx.MockRouter, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG):
@@ -143,7 +143,7 @@ def test_the_http_librarys_loggers_are_quiet_by_themselves(
     assert [record for record in caplog.records if record.name.startswith(("httpx", "httpcore"))] == []
 
 
-def test_a_cookie_of_one_answer_does_not_travel_with_the_next_key(eleven: respx.MockRouter) -> None:
+def test_a_cookie_of_one_answer_is_not_sent_with_the_next_key(eleven: respx.MockRouter) -> None:
     eleven.get(f"{ELEVEN}/v1/user/subscription").respond(json=SUBSCRIPTION, headers={"set-cookie": "who=first; Path=/"})
     probe("elevenlabs")
     assert all("cookie" not in call.request.headers for call in eleven.calls)
@@ -156,7 +156,7 @@ def test_an_unknown_failure_of_the_http_library_is_a_verdict_without_its_text(ne
     assert ELEVENLABS_KEY[:8] not in repr(verdict)
 
 
-def test_a_prober_outside_its_context_says_so() -> None:
+def test_a_prober_used_outside_its_context_raises_an_error_that_says_how_to_use_it() -> None:
     request = ProbeRequest(CATALOG.get("elevenlabs"), Secret(ELEVENLABS_KEY))
     with pytest.raises(RuntimeError, match="async with"):
         asyncio.run(Prober().test(request))

@@ -66,7 +66,7 @@ def test_one_connection_serves_the_requests_of_a_test() -> None:
     assert numbers == {0}
 
 
-def test_a_port_where_nobody_listens_is_unreachable_and_tried_again() -> None:
+def test_a_port_where_nobody_listens_is_unreachable_and_is_retried() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     time = Time()
@@ -87,7 +87,7 @@ def test_a_name_that_cannot_be_resolved_is_unreachable(monkeypatch: pytest.Monke
     assert "resolved" in verdict.detail
 
 
-def test_a_server_that_never_answers_is_a_timeout_and_not_tried_again() -> None:
+def test_a_server_that_never_answers_is_a_timeout_and_is_not_retried() -> None:
     def silent(connection: socket.socket, _number: int) -> None:
         request_head(connection)
         connection.recv(1)
@@ -115,7 +115,7 @@ def test_a_server_that_drips_its_answer_is_a_timeout_too() -> None:
     assert learned_nothing(verdict, "timeout")
 
 
-def test_a_check_that_the_time_of_the_test_does_not_reach_is_a_timeout() -> None:
+def test_a_check_that_runs_out_of_time_makes_the_test_a_timeout() -> None:
     """The account check succeeds at the last moment: without the rest, that must not count as valid."""
     time = Time()
 
@@ -137,7 +137,7 @@ def test_a_check_that_the_time_of_the_test_does_not_reach_is_a_timeout() -> None
 @pytest.mark.parametrize(
     "sent", [b"", b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\nhalf"]
 )
-def test_a_connection_that_breaks_or_speaks_something_else_is_unreachable(sent: bytes) -> None:
+def test_a_connection_that_breaks_or_does_not_speak_http_is_unreachable(sent: bytes) -> None:
     def broken(connection: socket.socket, _number: int) -> None:
         request_head(connection)
         connection.sendall(sent)
@@ -157,7 +157,7 @@ def test_a_connection_that_is_reset_is_unreachable() -> None:
         assert learned_nothing(at(port), "unreachable")
 
 
-def test_a_connection_that_breaks_once_does_no_harm() -> None:
+def test_a_request_is_repeated_after_its_connection_breaks_once() -> None:
     def broken_once(connection: socket.socket, number: int) -> None:
         if number:
             healthy(connection, number)
@@ -201,7 +201,7 @@ def test_an_endless_body_is_read_up_to_64_kib() -> None:
     assert "too long" in verdict.detail
 
 
-def test_a_body_that_inflates_without_end_is_cut() -> None:
+def test_a_compressed_body_is_read_up_to_the_limit() -> None:
     bomb = gzip.compress(b" " * 50_000_000)
     assert len(bomb) < 65536
 
@@ -215,7 +215,7 @@ def test_a_body_that_inflates_without_end_is_cut() -> None:
     assert "too long" in verdict.detail
 
 
-def test_a_body_that_is_compressed_although_nobody_asked_is_read() -> None:
+def test_a_body_that_is_compressed_without_being_asked_for_is_read() -> None:
     def compressed(connection: socket.socket, _number: int) -> None:
         head = request_head(connection)
         assert b"accept-encoding: identity" in head.lower()
@@ -239,7 +239,7 @@ def test_tls_to_a_port_that_does_not_speak_it_is_a_tls_error() -> None:
     assert time.slept == []
 
 
-def test_a_certificate_that_nobody_vouches_for_is_a_tls_error_and_the_key_is_not_sent(tmp_path: object) -> None:
+def test_an_untrusted_certificate_is_a_tls_error_and_the_key_is_not_sent(tmp_path: object) -> None:
     received = []
 
     def listen(connection: socket.socket, _number: int) -> None:
@@ -262,7 +262,7 @@ def test_the_ca_file_of_the_environment_is_honoured(tmp_path: object, monkeypatc
 
 
 @pytest.mark.parametrize("status", ["407 Proxy Authentication Required", "403 Forbidden"])
-def test_a_proxy_that_refuses_is_the_network_and_never_sees_the_key(
+def test_a_proxy_that_refuses_is_a_network_failure_and_never_sees_the_key(
     monkeypatch: pytest.MonkeyPatch, status: str
 ) -> None:
     received = []

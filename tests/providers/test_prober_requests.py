@@ -74,7 +74,7 @@ def test_a_key_that_lists_but_may_not_generate_is_limited(google: respx.MockRout
     assert verdict.attempts == 1
 
 
-def test_nothing_more_is_asked_once_the_account_check_rejects(google: respx.MockRouter) -> None:
+def test_no_further_check_is_made_after_the_account_check_rejects(google: respx.MockRouter) -> None:
     google.get(f"{GOOGLE}/v1beta/models").mock(return_value=answer("gemini_invalid_key"))
     verdict = probe("google_gemini", models=("gemini-2.5-pro",))
     assert calls(google) == ["GET /v1beta/models"]
@@ -88,7 +88,7 @@ def test_a_standard_key_is_reported_as_no_longer_accepted_by_google(google: resp
     assert "no longer accepts Standard keys" in verdict.detail
 
 
-def test_the_key_travels_in_its_header_alone(google: respx.MockRouter, eleven: respx.MockRouter) -> None:
+def test_the_key_is_sent_only_in_its_header(google: respx.MockRouter, eleven: respx.MockRouter) -> None:
     probe("google_gemini", deep=True, models=("gemini-2.5-pro",))
     probe("elevenlabs", capabilities=("text_to_speech", "speech_to_text", "voices_read", "convai_read"), deep=True)
     for call in google.calls:
@@ -142,7 +142,7 @@ def test_elevenlabs_deep_says_when_it_could_not_speak(eleven: respx.MockRouter) 
     assert verdict.missing_permissions == ()
 
 
-def test_a_key_without_user_read_is_a_fine_key(eleven: respx.MockRouter) -> None:
+def test_a_key_without_user_read_is_valid(eleven: respx.MockRouter) -> None:
     eleven.get(f"{ELEVEN}/v1/user/subscription").mock(return_value=answer("elevenlabs_account_without_user_read"))
     verdict = probe("elevenlabs")
     assert (verdict.outcome, verdict.authentic, verdict.usage) == ("valid", True, None)
@@ -175,7 +175,7 @@ def test_a_past_due_subscription_limits_the_key_and_still_tells_the_usage(eleven
     assert verdict.usage.status == "past_due"
 
 
-def test_a_limited_check_weighs_more_than_one_that_learned_nothing(eleven: respx.MockRouter) -> None:
+def test_a_limited_check_outranks_an_undecided_one(eleven: respx.MockRouter) -> None:
     eleven.post(url__regex=rf"{ELEVEN}/v1/text-to-speech/.*").mock(return_value=answer("elevenlabs_quota"))
     eleven.get(f"{ELEVEN}/v2/voices").respond(418)
     verdict = probe("elevenlabs", capabilities=("text_to_speech", "voices_read"))
@@ -207,7 +207,7 @@ def test_a_key_that_comes_back_as_a_voice_goes_into_no_url(eleven: respx.MockRou
     assert ELEVENLABS_KEY[4:16] not in str(calls(eleven)) + repr(verdict)
 
 
-def test_what_is_kept_for_the_next_key_has_no_key_and_is_not_mixed_up(google: respx.MockRouter) -> None:
+def test_reused_requests_hold_no_key_and_are_not_mixed_up(google: respx.MockRouter) -> None:
     keys = ["AQ." + letter * 40 for letter in "ab"]
     models = ("gemini-2.5-pro", "gemini-2.5-flash-lite")
 

@@ -72,16 +72,16 @@ def test_a_proxy_that_cannot_be_used_is_named_by_its_variable_and_not_repeated(v
 
 
 @pytest.mark.parametrize("scheme", ["socks", "socks4", "socks4a", "SOCKS"])
-def test_a_kind_of_socks_that_is_not_supported_is_said_to_be_one(scheme: str) -> None:
+def test_an_unsupported_kind_of_socks_is_reported_as_unsupported(scheme: str) -> None:
     assert "socks5://" in unusable("ALL_PROXY", f"{scheme}://user:{PASSWORD}@127.0.0.1:1080")
 
 
-def test_socks_without_its_extra_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_socks_without_its_package_names_the_extra_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     assert "kojikey[socks]" in unusable("ALL_PROXY", "socks5://127.0.0.1:1080")
 
 
-def test_https_proxy_counts_before_all_proxy_and_small_letters_before_capitals() -> None:
+def test_https_proxy_comes_before_all_proxy_and_lower_case_before_upper_case() -> None:
     every = {"all_proxy": "http://c", "ALL_PROXY": "http://d", "https_proxy": "http://a", "HTTPS_PROXY": "http://b"}
     for host in ("a", "b", "c", "d"):
         proxy = Proxies.read(every).proxy_for(HERE)
@@ -91,7 +91,7 @@ def test_https_proxy_counts_before_all_proxy_and_small_letters_before_capitals()
     assert Proxies.read(every).proxy_for(HERE) is None
 
 
-def test_what_cannot_be_used_beside_what_is_used_stops_nothing_and_is_listed() -> None:
+def test_an_unusable_setting_beside_a_usable_one_is_listed_and_stops_nothing() -> None:
     proxies = read(HTTPS_PROXY="http://proxy.example:3128", ALL_PROXY="socks://127.0.0.1:1080", NO_PROXY="fe80::/10")
     proxy = proxies.proxy_for(HERE)
     assert proxy is not None
@@ -104,11 +104,11 @@ def test_what_cannot_be_used_beside_what_is_used_stops_nothing_and_is_listed() -
     "base_url", ["http://127.0.0.1:8000", "https://127.0.0.1:8000", "https://localhost", "https://[::1]:1"]
 )
 @pytest.mark.parametrize("value", ["http://proxy.example:3128", "socks://127.0.0.1:1080", "http://proxy.example:99999"])
-def test_nothing_on_this_machine_goes_through_a_proxy(base_url: str, value: str) -> None:
+def test_requests_to_this_machine_go_through_no_proxy(base_url: str, value: str) -> None:
     assert read(HTTPS_PROXY=value, ALL_PROXY=value).proxy_for(base_url) is None
 
 
-def test_an_http_proxy_is_for_requests_that_are_never_made() -> None:
+def test_the_variable_http_proxy_is_ignored() -> None:
     assert read(HTTP_PROXY="http://proxy.example:99999", http_proxy="nonsense").proxy_for(HERE) is None
 
 
@@ -156,7 +156,7 @@ def test_an_entry_of_no_proxy_that_cannot_be_used_is_ignored_with_one_warning(en
 
 
 @pytest.mark.parametrize("entry", [f"x/{KEY}", "\x1b]0;x\x07", "é:é", "a/" * 200, f"{KEY}:key", f"a {KEY}"])
-def test_an_entry_that_may_be_anything_is_not_repeated(entry: str) -> None:
+def test_an_unusable_entry_of_no_proxy_is_not_repeated(entry: str) -> None:
     warning = read(no_proxy=entry).warning()
     assert warning == "no_proxy: the entry (not shown) cannot be used and is ignored"
 
@@ -191,7 +191,9 @@ def test_a_request_through_a_proxy_is_encrypted_to_the_provider(
 
 
 @pytest.mark.usefixtures("each_loop")
-def test_a_proxy_that_answers_for_the_provider_in_clear_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_a_proxy_sends_unencrypted_is_not_taken_for_the_providers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """What comes behind the proxy's own answer, before the connection is encrypted, is from nobody that is known."""
 
     def inject(connection: socket.socket, _number: int) -> None:
@@ -206,7 +208,7 @@ def test_a_proxy_that_answers_for_the_provider_in_clear_is_no_answer(monkeypatch
 
 
 @pytest.mark.usefixtures("each_loop")
-def test_a_socks_proxy_resolves_the_name_itself_and_its_refusal_is_the_networks(
+def test_a_socks_proxy_resolves_the_name_and_its_refusal_is_a_network_failure(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seen: list[bytes] = []

@@ -36,7 +36,7 @@ def test_no_run_of_the_key_gets_through(key: str, before: str, after: str, data:
 
 @given(keys, texts)
 @settings(deadline=None)
-def test_scrubbing_leaves_what_has_nothing_of_the_key(key: str, text: str) -> None:
+def test_scrubbing_leaves_text_without_the_key_unchanged(key: str, text: str) -> None:
     expected = plain(text)
     decodes = any(mark in text for mark in ("%", "&", "\\"))
     if not decodes and not has_run(expected, key):
@@ -45,7 +45,7 @@ def test_scrubbing_leaves_what_has_nothing_of_the_key(key: str, text: str) -> No
 
 @given(texts)
 @settings(deadline=None)
-def test_no_control_or_invisible_character_gets_through(text: str) -> None:
+def test_control_and_invisible_characters_are_removed(text: str) -> None:
     scrubbed = Scrubber(KEY)(text)
     assert len(scrubbed) <= LONGEST
     assert scrubbed.isprintable() or not any(unicodedata.category(c) in ("Cc", "Cf", "Cs") for c in scrubbed)
@@ -94,7 +94,7 @@ def test_a_cut_never_leaves_a_piece_of_the_key_at_the_end() -> None:
 
 
 @pytest.mark.parametrize("key", ["ab", "x", "short12"])
-def test_a_short_key_is_taken_out_as_a_whole(key: str) -> None:
+def test_a_short_key_is_removed_whole(key: str) -> None:
     assert key not in Scrubber(key)(f"say {key} again").replace(MARK, "")
 
 
@@ -111,7 +111,7 @@ def test_a_short_key_is_taken_out_as_a_whole(key: str) -> None:
         ("\x9b31mx", "x"),
     ],
 )
-def test_plain_text_is_one_line_without_tricks(text: str, expected: str) -> None:
+def test_plain_text_is_one_line_of_visible_characters(text: str, expected: str) -> None:
     assert plain(text) == expected
 
 

@@ -45,7 +45,7 @@ def ask(traffic: Traffic, got: Answer | Fault, base_url: str = HERE) -> Fault | 
     return skipped
 
 
-def test_without_a_rate_nobody_waits(clock: Clock) -> None:
+def test_without_a_rate_no_request_waits(clock: Clock) -> None:
     traffic = clock.traffic()
     assert [ask(traffic, answer()) for _ in range(50)] == [None] * 50
     assert traffic.reserve("elevenlabs", HERE) == 0
@@ -65,7 +65,7 @@ def test_each_further_request_has_a_turn_of_its_own(clock: Clock) -> None:
     assert traffic.reserve("elevenlabs", HERE) == 1
 
 
-def test_time_that_nobody_used_is_not_saved_up(clock: Clock) -> None:
+def test_unused_turns_are_not_saved_up(clock: Clock) -> None:
     traffic = clock.traffic(rate=10 * MARGIN)
     assert traffic.reserve("elevenlabs", HERE) == 0
     clock.now += 3600
@@ -73,7 +73,7 @@ def test_time_that_nobody_used_is_not_saved_up(clock: Clock) -> None:
     assert traffic.reserve("elevenlabs", HERE) == pytest.approx(0.1)
 
 
-def test_a_key_whose_requests_are_spared_waits_for_nobody(clock: Clock) -> None:
+def test_a_key_of_an_endpoint_with_an_open_circuit_takes_no_turn(clock: Clock) -> None:
     traffic = clock.traffic(rate=1)
     for _ in range(FAILURES):
         ask(traffic, GONE)
@@ -95,7 +95,7 @@ def test_the_rate_of_one_provider_is_not_that_of_another(clock: Clock) -> None:
     assert traffic.reserve("google_gemini", HERE) == 0
 
 
-def test_a_pause_that_the_provider_asks_for_is_kept(clock: Clock) -> None:
+def test_a_pause_that_the_provider_asks_for_is_observed(clock: Clock) -> None:
     traffic = clock.traffic()
     ask(traffic, answer(429, retry_after="7"))
     assert traffic.reserve("elevenlabs", HERE) == 7
@@ -104,7 +104,7 @@ def test_a_pause_that_the_provider_asks_for_is_kept(clock: Clock) -> None:
     assert clock.said == []
 
 
-def test_a_pause_is_of_the_endpoint_that_asked_for_it_and_of_no_other(clock: Clock) -> None:
+def test_a_pause_applies_only_to_the_endpoint_that_asked_for_it(clock: Clock) -> None:
     traffic = clock.traffic()
     ask(traffic, answer(429, retry_after="6"))
     assert traffic.reserve("elevenlabs", HERE) == 6
@@ -130,7 +130,7 @@ def test_a_pause_that_is_too_long_leaves_the_keys_for_another_run(clock: Clock) 
     assert len(clock.said) == 1
 
 
-def test_429_and_nothing_else_opens_the_circuit(clock: Clock) -> None:
+def test_repeated_429_answers_open_the_circuit(clock: Clock) -> None:
     traffic = clock.traffic()
     for _ in range(REFUSALS):
         assert ask(traffic, answer(429)) is None
@@ -139,7 +139,7 @@ def test_429_and_nothing_else_opens_the_circuit(clock: Clock) -> None:
     assert skipped.reason is Reason.RATE_LIMITED
 
 
-def test_an_endpoint_that_answers_nobody_is_not_asked_and_that_is_said_once(clock: Clock) -> None:
+def test_an_endpoint_that_never_answers_is_no_longer_asked_and_reported_once(clock: Clock) -> None:
     traffic = clock.traffic()
     for _ in range(FAILURES):
         assert ask(traffic, GONE) is None
@@ -158,7 +158,7 @@ def test_an_answer_in_between_keeps_the_circuit_closed(clock: Clock) -> None:
         assert ask(traffic, answer(503)) is None
 
 
-def test_after_a_rest_one_request_tries_again_and_closes_the_circuit(clock: Clock) -> None:
+def test_after_a_rest_one_trial_request_closes_the_circuit(clock: Clock) -> None:
     traffic = clock.traffic()
     for _ in range(FAILURES):
         ask(traffic, GONE)
@@ -169,7 +169,7 @@ def test_after_a_rest_one_request_tries_again_and_closes_the_circuit(clock: Cloc
     assert traffic.skipped("elevenlabs", HERE) is None
 
 
-def test_each_try_in_vain_makes_the_next_rest_longer(clock: Clock) -> None:
+def test_each_failed_trial_makes_the_next_rest_longer(clock: Clock) -> None:
     traffic = clock.traffic()
     for _ in range(FAILURES):
         ask(traffic, GONE)

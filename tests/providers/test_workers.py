@@ -128,7 +128,7 @@ def test_a_verdict_arrives_as_it_was(verdict: Verdict) -> None:
         BadNetworkSettings("HTTPS_PROXY is wrong", hint=Hint("mend it, then ", next_step("doctor"))),
     ],
 )
-def test_an_error_about_what_was_asked_for_arrives_as_one(error: UsageError) -> None:
+def test_a_usage_error_of_a_worker_arrives_as_a_usage_error(error: UsageError) -> None:
     with pytest.raises(UsageError) as caught:
         verdict_of(sent(failure_message(7, error)))
     assert str(caught.value) == str(error)
@@ -136,7 +136,7 @@ def test_an_error_about_what_was_asked_for_arrives_as_one(error: UsageError) -> 
     assert isinstance(caught.value, BadNetworkSettings) == isinstance(error, BadNetworkSettings)
 
 
-def test_of_a_bug_only_its_kind_and_place_arrive() -> None:
+def test_only_the_type_and_place_of_a_bug_arrive() -> None:
     try:
         raise RuntimeError("sk_" + "0" * 48)
     except RuntimeError as error:
@@ -147,7 +147,7 @@ def test_of_a_bug_only_its_kind_and_place_arrive() -> None:
 
 
 @pytest.mark.parametrize("got", [Fault(Reason.TIMEOUT), Answer(429, {"retry-after": "7"}, b""), Answer(200, {}, b"")])
-def test_an_answer_arrives_with_what_the_pace_depends_on(got: Answer | Fault) -> None:
+def test_an_answer_or_a_fault_of_a_worker_arrives_unchanged(got: Answer | Fault) -> None:
     assert seen_of(sent(saw_message("elevenlabs", "https://e.example", got))) == got
 
 
@@ -171,7 +171,7 @@ class Listened(Channel):
 PLACE = ("elevenlabs", "https://e.example")
 
 
-def test_an_answer_is_told_only_while_its_endpoint_is_in_trouble() -> None:
+def test_a_good_answer_is_reported_only_while_its_endpoint_is_in_trouble() -> None:
     channel = Listened()
     throttle = SharedThrottle(channel, None)
     throttle.observe(*PLACE, Answer(200, {}, b""))
@@ -184,7 +184,7 @@ def test_an_answer_is_told_only_while_its_endpoint_is_in_trouble() -> None:
     assert [message.get("status") or message["fault"] for message in channel.sent] == [429, "timeout", 200]
 
 
-def test_where_a_circuit_is_open_only_a_trial_is_asked() -> None:
+def test_while_a_circuit_is_open_only_a_trial_is_sent() -> None:
     throttle = SharedThrottle(Listened(), None)
     throttle.take(circuit_message(*PLACE, Trouble(Reason.UNREACHABLE)))
     skipped = throttle.skipped(*PLACE)
@@ -291,7 +291,7 @@ def test_a_key_that_ends_two_workers_is_not_judged(sandbox: Sandbox, monkeypatch
     [("-c", "raise SystemExit(1)"), ("-c", "print('no message'); input()"), ("-c", "print('[]'); input()")],
     ids=["ends", "writes text", "writes another form"],
 )
-def test_where_no_worker_can_be_started_this_process_tests_and_says_so_once(
+def test_when_no_worker_starts_this_process_tests_and_warns_once(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, program: tuple[str, ...]
 ) -> None:
     monkeypatch.setattr(worker_pool, "PROGRAM", program)
@@ -315,7 +315,7 @@ def test_without_a_python_to_start_this_process_tests(sandbox: Sandbox, monkeypa
 
 @processes
 @pytest.mark.parametrize("error", [BlockingIOError(11, "Resource temporarily unavailable"), RuntimeError("no thread")])
-def test_where_the_system_starts_no_more_processes_this_process_tests(
+def test_when_the_system_starts_no_more_processes_this_process_tests(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     async def refused(*_: object, **__: object) -> None:

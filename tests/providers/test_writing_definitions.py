@@ -45,25 +45,25 @@ def mistakes_in(text: str) -> list[tuple[int, str]]:
         ("[pages]", "[page]", "page is not a key"),
     ],
 )
-def test_a_mistake_has_the_line_on_which_it_is(old: str, new: str, problem: str) -> None:
+def test_a_mistake_is_reported_with_its_line(old: str, new: str, problem: str) -> None:
     text = skeleton("acme")
     line = text.count("\n", 0, text.index(old)) + 1
     found = [at for at, said in mistakes_in(text.replace(old, new, 1)) if said.startswith(problem)]
     assert found == [line]
 
 
-def test_what_is_missing_is_reported_at_the_table_that_lacks_it() -> None:
+def test_a_missing_key_is_reported_with_the_line_of_its_table() -> None:
     text = skeleton("acme").replace('usage = "https://example.com/usage"\n', "")
     (line,) = [at for at, said in mistakes_in(text) if said.startswith("pages.usage is missing")]
     assert text.split("\n")[line - 1].startswith("[pages]")
 
 
 @pytest.mark.parametrize("identity", ["check", "schema", "new", "acme_admin"])
-def test_words_of_the_command_and_admin_are_no_ids(identity: str) -> None:
+def test_a_provider_cannot_have_the_id_of_a_subcommand_or_of_admin(identity: str) -> None:
     assert any("id cannot be" in said for _, said in mistakes_in(skeleton("acme").replace('"acme"', f'"{identity}"')))
 
 
-def test_the_skeleton_is_a_definition_already() -> None:
+def test_the_skeleton_is_a_valid_definition() -> None:
     definition = parse(skeleton("acme_speech"), "acme_speech.toml")
     assert (definition.id, definition.name, definition.env) == (
         "acme_speech", "Acme Speech", ("ACME_SPEECH_API_KEY",),
@@ -75,7 +75,7 @@ def test_every_bundled_definition_fits_the_schema(name: str) -> None:
     jsonschema.Draft202012Validator(schema()).validate(tomllib.loads(_text(name)))
 
 
-def test_the_schema_is_one_and_takes_nothing_that_the_reader_refuses() -> None:
+def test_the_schema_is_valid_and_refuses_mistakes_that_the_reader_refuses() -> None:
     jsonschema.Draft202012Validator.check_schema(schema())
     good = tomllib.loads(skeleton("acme"))
     jsonschema.validate(good, schema())
@@ -148,7 +148,7 @@ reason = "missing_permission"
 """
 
 
-def test_every_addition_to_the_format_is_checked() -> None:
+def test_every_key_of_a_definition_is_validated() -> None:
     with pytest.raises(BadDefinition) as caught:
         parse(NEW_KEYS, "acme.toml")
     said = "\n".join(caught.value.problems)

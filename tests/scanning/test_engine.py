@@ -44,7 +44,7 @@ def test_a_key_is_found_at_any_place_in_every_encoding(keys: list[str], before: 
 
 @given(before=st.text(max_size=900), keys=st.lists(KEYS, min_size=1, max_size=3, unique=True), seed=st.integers())
 @settings(max_examples=10, deadline=None)
-def test_a_text_in_utf_16_with_its_mark_is_searched_for_every_encoding(before: str, keys: list[str], seed: int) -> None:
+def test_text_in_utf_16_with_its_mark_is_searched_for_every_encoding(before: str, keys: list[str], seed: int) -> None:
     engine = Engine([Secret(key) for key in keys])
     before = before.translate({ord(character): None for character in "\\%"})
     for encoding, (encode, names) in ENCODINGS.items():
@@ -63,7 +63,7 @@ def test_lines_and_columns_of_utf_16_count_its_characters() -> None:
         assert [(place.line, place.column) for place in places] == [(2, 3)]
 
 
-def test_a_text_of_one_byte_a_character_behind_a_mark_of_utf_16_is_searched_as_it_is() -> None:
+def test_bytes_after_a_utf_16_mark_that_are_not_utf_16_are_searched_as_they_are() -> None:
     (place,) = found(Engine([Secret(KEY)]), b"\xff\xfe" + "first\n".encode("utf-16-le") + KEY.encode())
     assert (place.line, place.encoding) == (2, "plain")
 
@@ -118,7 +118,7 @@ def test_a_base64_text_that_differs_in_one_character_is_not_the_key() -> None:
     assert found(Engine([Secret(KEY)]), bytes(text)) == []
 
 
-def test_two_keys_of_one_value_are_both_told() -> None:
+def test_two_keys_of_the_same_value_are_both_reported() -> None:
     places = found(Engine([Secret(KEY), Secret(OTHER), Secret(KEY)]), KEY.encode())
     assert sorted(place.key or 0 for place in places) == [0, 2]
 
@@ -152,7 +152,7 @@ def test_keys_that_begin_alike_are_distinguished() -> None:
         assert {place.key for place in found(engine, data, window=1 << 16)} == set(range(len(keys)))
 
 
-def test_few_forms_are_compared_at_each_place() -> None:
+def test_at_each_place_few_forms_are_compared() -> None:
     """However many keys begin alike, text that begins like them is no work for each of them."""
     chance = random.Random(3)
     for head in ("sk-proj-", "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.", "0" * 40):
@@ -162,7 +162,7 @@ def test_few_forms_are_compared_at_each_place() -> None:
         assert not any(part in head.encode() for part in parts)
 
 
-def test_escapes_that_any_text_has_are_no_work(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_escapes_far_from_a_key_are_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the few bytes around a part are compared, however many slashes and signs are escaped elsewhere."""
     monkeypatch.delattr("kojikey.scanning.engine.unescape")
     for key in (KEY, OTHER, "a/b" * 9 + "Qz7Xw3Kp9Vn5Ht1Rb8" + "?>" * 9):
@@ -201,7 +201,7 @@ def test_a_shape_with_other_characters_is_found_escaped(character: str) -> None:
     assert [place.encoding for place in found(Engine([], [shape]), text.encode())] == ["percent"]
 
 
-def test_a_key_of_ours_is_not_reported_as_another() -> None:
+def test_a_key_of_the_store_is_not_reported_as_a_strange_one() -> None:
     key = "acme-abcdefghij0123456789"
     assert [place.key for place in found(Engine([Secret(key)], [SHAPE]), key.encode())] == [0]
 

@@ -61,5 +61,5 @@ def test_a_bare_repository_and_one_that_the_environment_names_are_searched(repos
     assert has_fifo(str(repository), {"GIT_DIR": "../bare.git"})
 
 
-def test_outside_of_a_repository_there_is_no_fifo(tmp_path: Path) -> None:
+def test_outside_a_repository_there_is_no_fifo(tmp_path: Path) -> None:
     assert not has_fifo(str(tmp_path / "nowhere"), {})

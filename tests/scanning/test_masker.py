@@ -66,25 +66,25 @@ def test_other_bytes_pass_unchanged(data: list[bytes]) -> None:
     parts=st.lists(st.sampled_from([b"sk", b"_9f27c", b"%73", b"\\u00", b"%", b"c2tf", b"\n", b"\r\n", b"OWYy", b"x"]))
 )
 @settings(max_examples=300, deadline=None)
-def test_what_only_begins_like_a_key_passes_unchanged(parts: list[bytes]) -> None:
+def test_text_that_only_begins_like_a_key_passes_unchanged(parts: list[bytes]) -> None:
     assert through(masker(), parts) == b"".join(parts)
 
 
 @given(gaps=st.lists(st.binary(max_size=20).map(lambda data: data.hex().encode()), max_size=5), size=st.integers(1, 40))
 @settings(deadline=None)
-def test_several_keys_are_all_masked_and_what_is_between_stays(gaps: list[bytes], size: int) -> None:
+def test_several_keys_are_masked_and_the_text_between_them_stays(gaps: list[bytes], size: int) -> None:
     data = b" ".join(gap + b" " + KEY.encode() for gap in gaps)
     shown = through(masker(), pieces(data, [size] * (len(data) // size)))
     assert shown == b" ".join(gap + b" " + MASK for gap in gaps)
 
 
-def test_what_cannot_become_a_key_is_never_held() -> None:
+def test_text_that_cannot_become_a_key_is_never_held() -> None:
     masking = masker()
     for text in (b"$ ", b"hello\n", b"100% sure\n", b"\x1b[31m", KEY[1:].encode() + b"!"):
         assert masking.feed(text) == text
 
 
-def test_few_bytes_are_let_go_and_the_rest_of_the_key_is_masked_all_the_same() -> None:
+def test_after_a_release_of_few_bytes_the_rest_of_the_key_is_masked() -> None:
     masking = masker()
     assert masking.feed(b"a sk_9") == b"a "
     assert masking.holds_few
@@ -92,7 +92,7 @@ def test_few_bytes_are_let_go_and_the_rest_of_the_key_is_masked_all_the_same() -
     assert masking.feed(KEY[4:].encode() + b"!") == MASK + b"!"
 
 
-def test_eight_bytes_are_held_until_it_is_decided() -> None:
+def test_eight_bytes_are_held_until_they_match_or_not() -> None:
     for encoded in (KEY.encode(), base64.b64encode(KEY.encode()), "".join(f"%{ord(c):02x}" for c in KEY).encode()):
         masking = masker()
         assert masking.feed(encoded[:FEW]) == b""
@@ -101,7 +101,7 @@ def test_eight_bytes_are_held_until_it_is_decided() -> None:
         assert masking.feed(encoded[:FEW]) + masking.finish() == encoded[:FEW]
 
 
-def test_what_was_let_go_counts_among_the_eight() -> None:
+def test_released_bytes_count_towards_the_eight_that_are_held() -> None:
     masking = masker()
     masking.feed(b"sk_9f2")
     assert masking.release() == b"sk_9f2"

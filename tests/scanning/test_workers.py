@@ -62,7 +62,7 @@ def test_few_large_files_are_searched_whole(processes: int, tmp_path: Path) -> N
     assert tally.files == 3
 
 
-def test_what_is_counted_in_a_process_is_added(processes: int) -> None:
+def test_the_counts_of_all_processes_are_added(processes: int) -> None:
     def work(batch: list[str], tally: Tally) -> Iterator[InFile]:
         tally.files += len(batch)
         tally.objects += 1
@@ -79,7 +79,7 @@ def test_what_is_counted_in_a_process_is_added(processes: int) -> None:
 
 
 @pytest.mark.parametrize("reported", [0, 5000])
-def test_a_process_that_is_lost_loses_and_repeats_nothing(processes: int, reported: int) -> None:
+def test_a_lost_process_causes_no_lost_or_repeated_finding(processes: int, reported: int) -> None:
     ours = os.getpid()
 
     def work(batch: list[str], tally: Tally) -> Iterator[InFile]:
@@ -108,7 +108,7 @@ def test_no_process_is_left_behind(processes: int) -> None:
             os.kill(pid, 0)
 
 
-def test_where_no_process_can_be_started_all_is_searched_here(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_when_no_process_starts_everything_is_searched_in_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse() -> int:
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
@@ -122,7 +122,7 @@ def test_where_no_process_can_be_started_all_is_searched_here(monkeypatch: pytes
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
-def test_a_process_beside_threads_is_not_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_with_threads_is_not_forked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3, 4, 5}, raising=False)
     monkeypatch.setattr("threading.active_count", lambda: 1)
     assert useful_processes() == (4 if sys.platform == "linux" else 0)

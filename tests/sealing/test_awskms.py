@@ -132,7 +132,7 @@ def test_a_damaged_record_is_reported_as_such(kms: Kek, damage: Any) -> None:
         kms.unwrap(damage(kms.wrap(DATA_KEY, **PLACE)), **PLACE)
 
 
-def test_what_kms_opens_is_only_taken_when_it_is_a_data_key(kms: Kek, aws: Aws, spec: dict[str, Any]) -> None:
+def test_a_plaintext_of_kms_that_is_not_a_data_key_is_refused(kms: Kek, aws: Aws, spec: dict[str, Any]) -> None:
     client = aws.client("kms")
     blob = client.encrypt(KeyId=spec["key"], Plaintext=b"short", EncryptionContext=PLACE)["CiphertextBlob"]
     client.close()
@@ -148,7 +148,7 @@ def test_a_kek_shows_nothing_and_is_not_serialised(kms: Kek) -> None:
         pickle.dumps(kms)
 
 
-def test_it_says_where_it_lives_and_is_not_discarded(kms: Kek, spec: dict[str, Any]) -> None:
+def test_the_description_names_the_key_and_discarding_does_nothing(kms: Kek, spec: dict[str, Any]) -> None:
     assert spec["key"] in describe(spec)
     discard(spec, NOBODY)
     assert kms.unwrap(kms.wrap(DATA_KEY, **PLACE), **PLACE) == DATA_KEY
@@ -221,7 +221,7 @@ def test_the_command_that_fixes_a_key_names_its_region_and_no_alias(
     assert ("enable-key" if code == "DisabledException" else "cancel-key-deletion") in hint
 
 
-def test_throttling_is_waited_out(kms: Kek, front: Scripted, patient: list[float]) -> None:
+def test_throttled_calls_are_retried(kms: Kek, front: Scripted, patient: list[float]) -> None:
     record = kms.wrap(DATA_KEY, **PLACE)
     front.once("Decrypt", *[refusal("ThrottlingException")] * 4)
     assert kms.unwrap(record, **PLACE) == DATA_KEY

@@ -77,7 +77,7 @@ def test_the_region_is_that_of_the_arn_or_of_the_environment(aws: Aws, monkeypat
         "arn:aws:kms:us-east-1:123456789012:key/k?region=eu-central-1",
     ],
 )
-def test_what_names_no_key_is_refused_without_repeating_it(argument: str) -> None:
+def test_an_argument_that_names_no_key_is_refused_and_not_repeated(argument: str) -> None:
     with pytest.raises(UsageError) as raised:
         make(f"awskms:{argument}", store_id="s1", inputs=NOBODY)
     assert raised.value.hint
@@ -120,7 +120,7 @@ def test_the_command_that_confirms_an_endpoint_runs_nothing_else(spec: dict[str,
     )
 
 
-def test_an_endpoint_that_this_machine_confirms_is_used(spec: dict[str, Any]) -> None:
+def test_an_endpoint_that_the_environment_confirms_is_used(spec: dict[str, Any]) -> None:
     confirmed = KekInputs({"AWS_ENDPOINT_URL_KMS": "https://kms.corp.example/"}, None)
     assert load(spec | {"endpoint": "https://kms.corp.example"}, confirmed).kid == spec["kid"]
     for own in ("https://kms.eu-central-1.amazonaws.com", "https://vpce-0a1-b2.kms.eu-central-1.vpce.amazonaws.com"):
@@ -153,6 +153,6 @@ def test_a_damaged_spec_is_reported_as_such(spec: dict[str, Any], change: dict[s
                 use(spec | change)
 
 
-def test_another_key_in_the_spec_is_not_taken_for_the_one_of_its_id(spec: dict[str, Any], aws: Aws) -> None:
+def test_a_key_that_does_not_match_the_id_in_its_spec_is_refused(spec: dict[str, Any], aws: Aws) -> None:
     with pytest.raises(WrongKek):
         load(spec | {"key": aws.new_key()}, NOBODY)

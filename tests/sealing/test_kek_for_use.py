@@ -20,7 +20,7 @@ USES: list[Callable[[Kek], object]] = [
 ]
 
 
-def test_the_right_one_unwraps_and_wraps() -> None:
+def test_the_right_kek_unwraps_and_wraps() -> None:
     kek = load_for_use(SPEC, RIGHT)
     assert kek.unwrap(WRAPPED, store="s1", account="acme") == b"d" * 32
     assert KEK.unwrap(kek.wrap(b"e" * 32, store="s1", account="acme"), store="s1", account="acme") == b"e" * 32
@@ -28,7 +28,7 @@ def test_the_right_one_unwraps_and_wraps() -> None:
 
 
 @pytest.mark.parametrize("use", USES)
-def test_another_one_is_refused_when_it_is_used(use: Callable[[Kek], object]) -> None:
+def test_a_wrong_kek_is_refused_when_it_is_used(use: Callable[[Kek], object]) -> None:
     with pytest.raises(WrongKek, match="the KEK in KOJIKEY_KEK is not this store's; nothing was opened"):
         use(load_for_use(SPEC, WRONG))
 

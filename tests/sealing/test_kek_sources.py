@@ -72,7 +72,7 @@ def test_a_kek_has_32_bytes(size: int) -> None:
 @pytest.mark.parametrize(
     "source", ["", "vault", "keychain:x", "passphrase:x", "file", "file:", "file:a\x1bb", "env:A B"]
 )
-def test_a_source_that_is_none_is_refused(source: str) -> None:
+def test_an_unknown_source_is_refused(source: str) -> None:
     with pytest.raises(UsageError, match="nothing was created") as caught:
         make(source, store_id="s1", inputs=NOBODY)
     assert caught.value.hint
@@ -108,7 +108,7 @@ SPECS = st.dictionaries(
 
 @given(SPECS)
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_no_spec_raises_anything_but_our_errors(spec: Spec) -> None:
+def test_a_spec_of_any_content_raises_only_kojikey_errors(spec: Spec) -> None:
     with pytest.raises(CannotOpen):
         load(spec, KekInputs({"KOJIKEY_KEK": TEXT}, None))
 
@@ -130,7 +130,7 @@ def test_a_kek_in_the_environment_is_read_with_or_without_padding(value: str) ->
     discard(spec, env(value))
 
 
-def test_the_variable_may_have_another_name() -> None:
+def test_a_kek_may_be_in_a_variable_of_another_name() -> None:
     spec, _ = make("env:MY_KEK", store_id="s1", inputs=env(TEXT, "MY_KEK"))
     assert spec["name"] == "MY_KEK"
     with pytest.raises(KekMissing, match="MY_KEK is not set") as caught:
@@ -138,7 +138,7 @@ def test_the_variable_may_have_another_name() -> None:
     assert caught.value.hint
 
 
-def test_without_a_kek_in_the_environment_the_hint_makes_one() -> None:
+def test_without_a_kek_in_the_environment_the_hint_creates_one() -> None:
     with pytest.raises(KekMissing) as caught:
         make("env", store_id="s1", inputs=NOBODY)
     hint = caught.value.hint or ""
@@ -148,7 +148,7 @@ def test_without_a_kek_in_the_environment_the_hint_makes_one() -> None:
 
 
 @pytest.mark.parametrize("value", ["x", TEXT[:-2], TEXT + "A", "*" + TEXT[1:], TEXT[:-2] + "9", TEXT + "=", "é" * 43])
-def test_what_is_not_a_kek_is_refused_and_not_repeated(value: str) -> None:
+def test_a_value_that_is_not_a_kek_is_refused_and_not_repeated(value: str) -> None:
     for attempt in (
         lambda: make("env", store_id="s1", inputs=env(value)),
         lambda: load({"source": "env", "name": "KOJIKEY_KEK", "kid": "k"}, env(value)),
@@ -158,7 +158,7 @@ def test_what_is_not_a_kek_is_refused_and_not_repeated(value: str) -> None:
         assert len(value) < 2 or value not in str(caught.value) + str(caught.value.hint)
 
 
-def test_another_kek_in_the_environment_is_the_wrong_one() -> None:
+def test_another_kek_in_the_environment_is_a_wrong_kek() -> None:
     spec, _ = make("env", store_id="s1", inputs=env(TEXT))
     with pytest.raises(WrongKek, match="the KEK in KOJIKEY_KEK is not this store's"):
         load(spec, env("A" * 43))
@@ -208,7 +208,7 @@ def test_a_kek_file_that_others_can_use_is_refused_with_the_command_that_fixes_i
     assert "others can" in describe({"source": "file", "path": str(path), "kid": "k"})
 
 
-def test_a_kek_file_that_is_gone_damaged_or_another_is_distinguished(tmp_path: Path) -> None:
+def test_a_missing_a_damaged_and_a_wrong_kek_file_are_distinguished(tmp_path: Path) -> None:
     path = tmp_path / "kek"
     spec, _ = make(f"file:{path}", store_id="s1", inputs=NOBODY)
     private(path, TEXT)
@@ -224,14 +224,14 @@ def test_a_kek_file_that_is_gone_damaged_or_another_is_distinguished(tmp_path: P
     assert "does not exist" in describe(spec)
 
 
-def test_a_pipe_or_a_folder_in_place_of_the_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+def test_a_pipe_or_a_folder_in_place_of_the_kek_file_is_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe", 0o600)
     for path in (tmp_path / "pipe", tmp_path, Path("/dev/zero")):
         with pytest.raises(KekUnavailable):
             load({"source": "file", "path": str(path), "kid": "k"}, NOBODY)
 
 
-def test_a_kek_file_is_not_made_in_a_folder_that_is_not_there(tmp_path: Path) -> None:
+def test_a_kek_file_is_not_created_in_a_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"folder of .* does not exist") as refused:
         make(f"file:{tmp_path}/none/kek", store_id="s1", inputs=NOBODY)
     assert refused.value.hint == f"mkdir -p -m 700 {tmp_path}/none"
@@ -261,7 +261,7 @@ def test_a_full_disk_leaves_no_kek_file(tmp_path: Path, monkeypatch: pytest.Monk
         ({}, False, True, None),
     ],
 )
-def test_the_default_source_is_the_first_that_there_is(
+def test_the_default_source_is_the_first_available_one(
     environ: dict[str, str], asks: bool, interactive: bool, expected: str | None
 ) -> None:
     inputs = KekInputs(environ, (lambda purpose: Secret(WORDS)) if asks else None)

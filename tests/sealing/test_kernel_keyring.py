@@ -49,14 +49,14 @@ def test_a_kek_is_kept_in_the_session_keyring_where_the_login_has_its_own(
     assert kernel.members[10] == [], "this process alone still has it"
 
 
-def test_what_is_kept_again_takes_the_place_of_what_was(kernel: PlayedKernel) -> None:
+def test_a_kek_kept_again_replaces_the_previous_one(kernel: PlayedKernel) -> None:
     kernel_keyring.keep(KID, KEK, until=LATER, seconds=60)
     kernel.has_own_session = True
     kernel_keyring.keep(KID, KEK, until="2999-02-02T00:00:00Z", seconds=120)
     assert [(ring, key.seconds) for ring, key in kernel.kept()] == [("session", 120)]
 
 
-def test_dropping_one_leaves_the_others_and_dropping_all_takes_both_keyrings(kernel: PlayedKernel) -> None:
+def test_dropping_one_kek_leaves_the_others_and_dropping_all_empties_both_keyrings(kernel: PlayedKernel) -> None:
     kernel_keyring.keep(KID, KEK, until=LATER, seconds=60)
     kernel.has_own_session = True
     kernel_keyring.keep(OTHER_KID, KEK, until=LATER, seconds=60)
@@ -74,25 +74,25 @@ def test_dropping_one_leaves_the_others_and_dropping_all_takes_both_keyrings(ker
      b"1 2001-01-01T00:00:00Z " + KEK, b"1 2999-01-01 00:00:00Z " + KEK,
      b"1 " + LATER.encode() + b"-" + KEK, b"1 " + LATER.encode() + b" " + KEK + b"x", b"\xff" * 55],
 )  # fmt: skip
-def test_what_is_not_of_this_form_or_is_over_is_not_used(kernel: PlayedKernel, payload: bytes) -> None:
+def test_a_malformed_or_expired_entry_is_not_used(kernel: PlayedKernel, payload: bytes) -> None:
     kernel.members[12].append(kernel.add(b"user", f"kojikey:kek:{KID}".encode(), payload, len(payload), -2))
     assert kernel_keyring.kept(KID) is None
 
 
 @pytest.mark.parametrize("kid", ["", "../x", "00112233445566FF", "0011223344556677;user;x", "0" * 17, "é" * 16])
-def test_an_id_that_a_store_made_up_is_never_looked_for(kernel: PlayedKernel, kid: str) -> None:
+def test_a_malformed_kek_id_is_never_looked_up(kernel: PlayedKernel, kid: str) -> None:
     kernel.refuses = True
     assert kernel_keyring.kept(kid) is None
 
 
-def test_a_kernel_that_refuses_keeps_nothing_and_says_so(kernel: PlayedKernel) -> None:
+def test_when_the_kernel_refuses_nothing_is_kept_and_none_is_returned(kernel: PlayedKernel) -> None:
     kernel.refuses = True
     assert not kernel_keyring.is_there()
     assert kernel_keyring.keep(KID, KEK, until=LATER, seconds=60) is None
     assert (kernel_keyring.kept(KID), kernel_keyring.drop_all()) == (None, 0)
 
 
-def test_a_machine_whose_calls_are_not_known_has_no_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_with_unknown_system_call_numbers_has_no_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernel_keyring, "_CALLS", {})
     assert not kernel_keyring.is_there()
 
@@ -118,7 +118,7 @@ def in_a_process(code: str, kid: str) -> str:
 
 
 @real
-def test_another_process_finds_what_one_kept_until_it_is_dropped(kid: str) -> None:
+def test_another_process_finds_a_kept_kek_until_it_is_dropped(kid: str) -> None:
     ring = in_a_process(KEEP, kid)
     assert ring in ("session", "user")
     assert in_a_process(READ, kid) == str((ring, bytes(KEK).hex(), LATER))
@@ -127,13 +127,13 @@ def test_another_process_finds_what_one_kept_until_it_is_dropped(kid: str) -> No
 
 
 @real
-def test_a_login_s_own_session_keeps_it_from_other_logins(kid: str) -> None:
+def test_a_kek_in_a_session_keyring_is_hidden_from_other_logins(kid: str) -> None:
     assert in_a_process(JOIN + KEEP + "; " + READ, kid) == f"session\n{('session', bytes(KEK).hex(), LATER)}"
     assert in_a_process(READ, kid) == "None"
 
 
 @real
-def test_what_the_user_keyring_has_is_found_from_a_session_of_its_own(
+def test_a_kek_in_the_user_keyring_is_found_from_a_session_of_its_own(
     kid: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # As after a logout: the keyring of the user is not linked into that of the new session.

@@ -32,7 +32,7 @@ def nothing(tmp_path: Path) -> KekInputs:
     return KekInputs({"HOME": str(tmp_path), "PATH": os.environ["PATH"]}, None)
 
 
-def test_a_keychain_that_never_answers_is_given_up(tmp_path: Path) -> None:
+def test_waiting_for_a_keychain_that_never_answers_ends(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "silence")
     silent = ("sh", "-c", f"exec 4<>'{tmp_path}/silence'; read answer <&4")
     with pytest.raises(KekUnavailable, match=r"the keychain did not answer within 0\.05 s") as caught:
@@ -41,7 +41,9 @@ def test_a_keychain_that_never_answers_is_given_up(tmp_path: Path) -> None:
         assert source in str(caught.value.hint)
 
 
-def test_giving_up_ends_what_the_helper_started_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_giving_up_also_ends_the_processes_that_the_helper_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fifo = tmp_path / "alive"
     os.mkfifo(fifo)
     reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
@@ -90,19 +92,19 @@ def test_ctrl_c_ends_the_helper(monkeypatch: pytest.MonkeyPatch) -> None:
         ("", "the keychain refused"),
     ],
 )
-def test_an_answer_that_is_no_value_is_an_error_with_the_ways_out(answer: str, message: str) -> None:
+def test_a_malformed_answer_is_an_error_that_names_the_alternatives(answer: str, message: str) -> None:
     with pytest.raises(KekUnavailable, match=message) as caught:
         keychain.ask(REQUEST, os.environ, helper=script(f"print({answer!r})"))
     assert caught.value.hint == "other KEK sources: passphrase, env, file:PATH"
     assert "canary" not in str(caught.value)
 
 
-def test_a_helper_that_cannot_be_started_is_an_error_of_ours() -> None:
+def test_a_helper_that_cannot_be_started_is_a_kojikey_error() -> None:
     with pytest.raises(KekUnavailable, match="could not be read"):
         keychain.ask(REQUEST, os.environ, helper=("/nowhere/helper",))
 
 
-def test_the_kek_goes_in_through_the_pipe_and_not_as_an_argument(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_helper_gets_the_kek_by_a_pipe_and_not_as_an_argument(monkeypatch: pytest.MonkeyPatch) -> None:
     shows = script("import sys; print('ok', sys.stdin.read(), *sys.argv)")
     monkeypatch.setattr(keychain, "HELPER", shows)
     seen: list[str] = []
@@ -126,7 +128,7 @@ def test_without_a_session_there_is_no_keychain(nothing: KekInputs) -> None:
     "backend",
     ["keyring.backends.null.Keyring", "keyring.backends.fail.Keyring", "keyring.backends.chainer.ChainerBackend"],
 )
-def test_what_keyring_offers_without_a_keychain_is_refused(nothing: KekInputs, backend: str) -> None:
+def test_the_fallback_backends_of_keyring_are_refused(nothing: KekInputs, backend: str) -> None:
     inputs = KekInputs({**nothing.environ, "PYTHON_KEYRING_BACKEND": backend}, None)
     assert available_default(inputs, interactive=True) is None
 
@@ -167,7 +169,7 @@ def test_the_helper_never_shows_a_traceback(nothing: KekInputs, arguments: list[
     assert (done.stdout, done.stderr, done.returncode) == ("error failed\n", "", 0)
 
 
-def test_an_entry_that_is_gone_or_of_another_kek_is_distinguished(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_entry_and_one_of_another_kek_are_distinguished(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keychain, "ask", lambda *_: "")
     with pytest.raises(KekMissing, match=r"the keychain has no entry s1\.k of kojikey"):
         load(SPEC, KekInputs({}, None))
@@ -188,11 +190,11 @@ def test_each_kek_has_its_own_entry(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(spec["entry"].startswith("s1.") for spec in specs)
 
 
-def test_only_the_helper_knows_keyring() -> None:
+def test_only_the_helper_imports_keyring() -> None:
     code = "import sys, kojikey.sealing.kek.keychain; sys.exit('keyring' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
-def test_the_description_says_where_and_who() -> None:
+def test_the_description_names_the_keychain_and_its_user() -> None:
     assert describe(SPEC).startswith("the system keychain, entry kojikey/s1.k: readable by")
     assert LocalKek(bytes(32)).kid not in describe(SPEC)

@@ -20,7 +20,7 @@ def in_file(path: Path) -> KekInputs:
 
 
 @pytest.mark.usefixtures("real_argon2id")
-def test_a_passphrase_opens_what_it_made_with_the_recommended_parameters() -> None:
+def test_a_passphrase_opens_its_kek_with_the_recommended_parameters() -> None:
     spec, kek = make("passphrase", store_id="s1", inputs=typed(WORDS))
     assert {name: spec[name] for name in ("memory_kib", "iterations", "lanes")} == {
         "memory_kib": 65536,
@@ -31,7 +31,7 @@ def test_a_passphrase_opens_what_it_made_with_the_recommended_parameters() -> No
     assert "64 MiB" in describe(spec)
 
 
-def test_the_kek_of_a_passphrase_is_argon2id_of_it() -> None:
+def test_the_kek_of_a_passphrase_is_derived_by_argon2id() -> None:
     # Fixed: a change here would lock everyone out.
     spec = {"source": "passphrase", "salt": "c2FsdHNhbHRzYWx0c2FsdA", "memory_kib": 64, "iterations": 1, "lanes": 2}
     key = Argon2id(salt=b"saltsaltsaltsalt", length=32, iterations=1, lanes=2, memory_cost=64).derive(WORDS.encode())
@@ -45,13 +45,13 @@ def test_the_same_passphrase_makes_another_kek_each_time() -> None:
 
 
 @pytest.mark.parametrize("words", ["", "wrong", WORDS + " ", WORDS.upper(), "\udcff"])
-def test_a_wrong_passphrase_is_called_that(words: str) -> None:
+def test_a_wrong_passphrase_is_reported_as_wrong(words: str) -> None:
     spec, _ = make("passphrase", store_id="s1", inputs=typed(WORDS))
     with pytest.raises(WrongKek, match="that is not this store's passphrase"):
         load(spec, typed(words))
 
 
-def test_the_same_letters_typed_on_two_systems_are_one_passphrase() -> None:
+def test_the_same_letters_typed_on_two_systems_are_the_same_passphrase() -> None:
     spec, kek = make("passphrase", store_id="s1", inputs=typed("cafe\u0301 au lait"))
     assert load(spec, typed("caf\u00e9 au lait")).kid == kek.kid
 
@@ -90,7 +90,7 @@ def test_a_passphrase_file_that_others_can_read_is_used_with_a_warning(tmp_path:
     assert [f"chmod 600 {path}" in text for text in warnings] == [True]
 
 
-def test_where_nobody_can_be_asked_the_ways_out_are_named() -> None:
+def test_when_nobody_can_be_asked_the_alternatives_are_named() -> None:
     with pytest.raises(KekMissing, match="and there is no terminal") as caught:
         make("passphrase", store_id="s1", inputs=NOBODY)
     assert "KOJIKEY_PASSPHRASE_FILE" in str(caught.value.hint)

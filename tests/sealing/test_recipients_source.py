@@ -53,7 +53,7 @@ def test_each_recipient_opens_it_with_the_identity_itself_or_a_file(
 
 @pytest.mark.parametrize("kind", ["ed25519", "rsa"])
 @pytest.mark.parametrize("words", [None, WORDS])
-def test_an_ssh_key_opens_it_also_behind_a_passphrase(
+def test_an_ssh_key_opens_it_with_and_without_a_passphrase(
     shared: tuple[Spec, Kek], tmp_path: Path, kind: str, words: bytes | None
 ) -> None:
     spec, kek = shared
@@ -68,7 +68,7 @@ def test_an_rsa_key_in_the_old_form_opens_it(shared: tuple[Spec, Kek], tmp_path:
     assert registry.load(spec, inputs(path=path, words=words)).kid == kek.kid
 
 
-def test_an_identity_file_behind_a_passphrase_opens_it(tmp_path: Path) -> None:
+def test_an_identity_file_with_a_passphrase_opens_it(tmp_path: Path) -> None:
     spec, kek = made(ANNA.recipient, CAROL.recipient)
     path = private(tmp_path / "identity.age", CAROLS_FILE)
     assert registry.load(spec, inputs(path=path, words=WORDS)).kid == kek.kid
@@ -88,7 +88,7 @@ def test_the_default_ssh_keys_are_tried_where_nothing_is_set(
         registry.load(spec, inputs(identity("mallory").secret))
 
 
-def test_no_passphrase_is_asked_for_a_key_that_is_no_recipients(tmp_path: Path) -> None:
+def test_no_passphrase_is_asked_for_a_key_that_is_not_a_recipients(tmp_path: Path) -> None:
     spec, _ = made(ANNA.recipient)
     path = ssh_file(tmp_path / "id", "ed25519", words=WORDS)
     with pytest.raises(KekMissing, match="none of your identities"):
@@ -106,7 +106,7 @@ def test_a_wrong_passphrase_is_asked_for_again_three_times_in_all(shared: tuple[
     assert not typed
 
 
-def test_with_nobody_to_ask_the_passphrase_is_missing(shared: tuple[Spec, Kek], tmp_path: Path) -> None:
+def test_when_nobody_can_be_asked_the_passphrase_is_missing(shared: tuple[Spec, Kek], tmp_path: Path) -> None:
     path = ssh_file(tmp_path / "id", "ed25519", words=WORDS)
     with pytest.raises(KekMissing, match="and there is no terminal"):
         registry.load(shared[0], inputs(path=path))
@@ -121,7 +121,7 @@ def test_an_identity_that_others_can_use_is_refused(shared: tuple[Spec, Kek], tm
 
 
 @pytest.mark.parametrize("content", ["", "hello", "AGE-SECRET-KEY-1QQ", "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA"])
-def test_what_is_no_identity_is_refused_without_being_repeated(
+def test_text_that_is_not_an_identity_is_refused_and_not_repeated(
     shared: tuple[Spec, Kek], tmp_path: Path, content: str
 ) -> None:
     with pytest.raises(CannotOpen) as caught:
@@ -141,17 +141,17 @@ def test_the_age_program_opens_a_sealed_member(shared: tuple[Spec, Kek], tmp_pat
     assert LocalKek(base64url.decode(opened.decode())).kid == kek.kid
 
 
-def test_somebody_who_is_no_recipient_makes_no_store() -> None:
+def test_no_store_is_created_without_ones_own_key_among_the_recipients() -> None:
     with pytest.raises(UsageError, match="your own public key is not among the recipients"):
         made(BOB.recipient)
 
 
-def test_nobody_named_makes_no_store() -> None:
+def test_without_a_recipient_no_store_is_created() -> None:
     with pytest.raises(UsageError, match="sealed to the recipients that you name"):
         made()
 
 
-def test_too_many_for_a_header_are_refused() -> None:
+def test_more_recipients_than_a_header_holds_are_refused() -> None:
     many = [Recipient(str(pyrage.x25519.Identity.generate().to_public()), "x" * 100) for _ in range(40)]
     with pytest.raises(UsageError, match="no room"):
         made(ANNA.recipient, *many)
@@ -203,7 +203,7 @@ def test_a_list_that_was_changed_from_outside_is_refused(shared: tuple[Spec, Kek
           "sealed": "x" * 100_000}],
     ],
 )  # fmt: skip
-def test_a_hostile_list_is_damage_and_no_bug(shared: tuple[Spec, Kek], hostile: object) -> None:
+def test_a_malformed_list_of_recipients_is_reported_as_damage(shared: tuple[Spec, Kek], hostile: object) -> None:
     spec = {**shared[0], "recipients": hostile}
     with pytest.raises(RecordChanged):
         registry.load(spec, inputs(ANNA.secret))
@@ -220,7 +220,7 @@ def test_a_hostile_list_is_damage_and_no_bug(shared: tuple[Spec, Kek], hostile: 
     ],
     ids=range(12),
 )  # fmt: skip
-def test_what_is_no_recipient_is_refused(line: str) -> None:
+def test_text_that_is_not_a_recipient_is_refused(line: str) -> None:
     with pytest.raises(UsageError):
         parsed(line)
 
@@ -266,6 +266,6 @@ def test_an_interruption_is_not_an_error_of_the_age_library(kind: type[BaseExcep
         guarded(_raising(kind()), "the age library")
 
 
-def test_it_says_who_can_open_it(shared: tuple[Spec, Kek]) -> None:
+def test_the_description_names_the_recipients(shared: tuple[Spec, Kek]) -> None:
     assert registry.describe(shared[0]).endswith("anna, bob, ed25519@laptop, rsa@laptop")
     assert recipients.own_recipients(shared[0], inputs(BOB.secret)) == (BOB.recipient.text,)

@@ -60,7 +60,7 @@ GOOD = {"alg": "dir", "enc": "A256GCM", "kid": "k", "kjk": PLACE}
         (GOOD | {"kjk": PLACE | {"version": True}}, "is damaged: its header does not say what it belongs to"),
     ],
 )
-def test_what_is_wrong_with_a_header_is_reported_with_its_place(header: object, words: str) -> None:
+def test_a_mistake_in_a_header_is_reported_with_its_place(header: object, words: str) -> None:
     with pytest.raises(CannotOpen, match=f"^the sealed record here {words}"):
         parse(text_of(header), VERSION_PLACE, where="here")
 
@@ -78,7 +78,7 @@ def test_bytes_survive_base64url(data: bytes) -> None:
 
 @given(st.text(alphabet="AQgw-_+/= \n\0é", max_size=9))
 @settings(deadline=None)
-def test_bytes_have_one_spelling_only(text: str) -> None:
+def test_bytes_have_only_one_base64url_form(text: str) -> None:
     try:
         data = base64url.decode(text)
     except ValueError as refused:
@@ -91,7 +91,7 @@ def test_bytes_have_one_spelling_only(text: str) -> None:
 
 @given(st.text(), st.binary(max_size=100), st.binary(min_size=12, max_size=12), st.binary(min_size=16, max_size=16))
 @settings(deadline=None)
-def test_what_is_rendered_is_parsed(account: str, ciphertext: bytes, iv: bytes, tag: bytes) -> None:
+def test_a_rendered_record_can_be_parsed(account: str, ciphertext: bytes, iv: bytes, tag: bytes) -> None:
     place = {**PLACE, "account": account}
     text = render(protect("kid", place), iv, ciphertext, tag)
     assert parse(text, VERSION_PLACE, where="x") == Record(text.split(".")[0], "kid", place, iv, ciphertext, tag)
@@ -99,14 +99,14 @@ def test_what_is_rendered_is_parsed(account: str, ciphertext: bytes, iv: bytes, 
 
 @given(st.text() | st.text(alphabet="eyJ.A", max_size=40))
 @settings(deadline=None)
-def test_no_text_raises_anything_but_our_errors(text: str) -> None:
+def test_any_text_raises_only_kojikey_errors(text: str) -> None:
     with pytest.raises(CannotOpen):
         parse(text, VERSION_PLACE, where="x")
 
 
 @given(HEADERS)
 @settings(deadline=None)
-def test_no_header_raises_anything_but_our_errors(header: dict[str, object]) -> None:
+def test_any_header_raises_only_kojikey_errors(header: dict[str, object]) -> None:
     right = header == {"alg": "dir", "enc": "A256GCM", "kid": header.get("kid"), "kjk": PLACE}
     try:
         parse(text_of(header), VERSION_PLACE, where="x")
@@ -117,26 +117,26 @@ def test_no_header_raises_anything_but_our_errors(header: dict[str, object]) -> 
 
 
 @pytest.mark.parametrize("thing", [None, 7, ["a.b.c.d.e"], {}, b"a.b.c.d.e"])
-def test_a_document_edited_by_hand_is_changed_not_a_bug(thing: object) -> None:
+def test_a_document_edited_by_hand_is_reported_as_changed(thing: object) -> None:
     with pytest.raises(RecordChanged):
         parse(thing, DATA_KEY_PLACE, where="x")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("version", [True, 1.0, "1", None])
-def test_a_version_is_a_whole_number_and_nothing_that_python_takes_for_one(version: object) -> None:
+def test_a_version_is_an_integer_and_nothing_that_python_treats_as_one(version: object) -> None:
     header = {"alg": "dir", "enc": "A256GCM", "kid": "k", "kjk": {**PLACE, "version": version}}
     with pytest.raises(RecordChanged):
         parse(text_of(header), VERSION_PLACE, where="x")
 
 
-def test_what_would_be_too_large_to_read_is_not_written() -> None:
+def test_a_record_too_large_to_be_read_is_not_written() -> None:
     with pytest.raises(UsageError, match="base URL is too long"):
         protect("kid", {**PLACE, "base_url": "x" * HEADER_LIMIT})
     with pytest.raises(UsageError, match="key is too long"):
         render(protect("kid", PLACE), bytes(12), bytes(RECORD_LIMIT), bytes(16))
 
 
-def test_the_largest_that_is_written_is_read() -> None:
+def test_the_largest_record_that_is_written_can_be_read() -> None:
     spare = HEADER_LIMIT - len(base64url.decode(protect("kid", {**PLACE, "base_url": ""})))
     protected = protect("kid", {**PLACE, "base_url": "x" * spare})
     assert len(base64url.decode(protected)) == HEADER_LIMIT
@@ -146,7 +146,7 @@ def test_the_largest_that_is_written_is_read() -> None:
     parse(text, VERSION_PLACE, where="x")
 
 
-def test_an_error_says_where_and_repeats_nothing_of_the_record() -> None:
+def test_an_error_names_the_place_and_repeats_nothing_of_the_record() -> None:
     with pytest.raises(RecordUnsupported) as caught:
         parse(text_of({"alg": "dir", "enc": "A256GCM", "\x1b[31mred": 1}), VERSION_PLACE, where="acme/x version 1")
     assert caught.value.where == "acme/x version 1"

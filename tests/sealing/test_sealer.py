@@ -50,7 +50,7 @@ def test_no_mutation_of_a_record_opens(data: st.DataObject) -> None:
 
 @given(st.permutations(range(5)), st.lists(st.integers(0, 4), max_size=7))
 @settings(deadline=None)
-def test_no_rearrangement_of_the_parts_of_two_records_opens(order: list[int], picks: list[int]) -> None:
+def test_no_mixture_of_the_parts_of_two_records_opens(order: list[int], picks: list[int]) -> None:
     one, other = RECORD.split("."), SEALER.seal(Secret("other"), **PLACE).split(".")
     for parts in ([one[index] for index in order], [(one + other)[index * 2] for index in picks]):
         mutated = ".".join(parts)
@@ -146,13 +146,13 @@ def test_a_sealer_is_neither_shown_nor_serialised() -> None:
             copying(SEALER)
 
 
-def test_the_short_way_to_the_cipher_leads_to_the_public_one() -> None:
+def test_the_direct_import_of_the_cipher_gives_the_public_class() -> None:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     assert cipher() is AESGCM
 
 
-def test_without_the_short_way_the_public_one_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_direct_import_the_public_class_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     from cryptography.hazmat.bindings import _rust
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 

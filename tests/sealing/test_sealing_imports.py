@@ -24,7 +24,7 @@ DEAR = {
 }  # fmt: skip
 
 
-def test_opening_a_key_imports_nothing_dear() -> None:
+def test_opening_a_key_imports_no_slow_module() -> None:
     from kojikey.model.secret import Secret
     from kojikey.sealing.envelope import Sealer
     from kojikey.sealing.kek.base import KekInputs

@@ -36,7 +36,7 @@ def opened(vector: dict[str, Any]) -> str:
 
 
 @each("file", FILES)
-def test_a_vector_does_what_it_says(file: Path) -> None:
+def test_each_test_vector_gives_its_expected_result(file: Path) -> None:
     vector = json.loads(file.read_text())
     if vector["expect"] == "ok":
         assert opened(vector) == vector["plaintext"]

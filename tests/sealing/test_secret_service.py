@@ -43,7 +43,7 @@ def test_discarding_one_kek_leaves_the_other_of_its_store(unlocked: KekInputs) -
     assert load(new, unlocked).kid == kek.kid
 
 
-def test_a_keychain_that_cannot_be_unlocked_is_no_default_and_an_error_when_named(locked: KekInputs) -> None:
+def test_a_keychain_that_cannot_be_unlocked_is_an_error_only_when_named(locked: KekInputs) -> None:
     assert available_default(locked, interactive=False) is None
     with pytest.raises(KekUnavailable, match="the keychain") as caught:
         make("keychain", store_id="s1", inputs=locked)

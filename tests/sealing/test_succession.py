@@ -73,7 +73,7 @@ def test_a_statement_has_the_members_and_the_signature_that_format_md_describes(
     assert signature == text_of(signing_key(FIRST).sign(content))
 
 
-def test_statements_lead_from_kek_to_kek() -> None:
+def test_statements_are_followed_from_kek_to_kek() -> None:
     assert leads(statement())
     assert leads(statement(), statement(SECOND, THIRD), kek=THIRD)
     assert not leads(statement(SECOND, THIRD), statement(), kek=THIRD)  # in the order in which they were made
@@ -82,13 +82,13 @@ def test_statements_lead_from_kek_to_kek() -> None:
     assert not leads(statement(SECOND, THIRD), kek=THIRD)
 
 
-def test_behind_a_kek_that_cannot_sign_nothing_is_followed() -> None:
+def test_a_kek_that_cannot_sign_has_no_successor() -> None:
     to_service = statement(new=NoSigner())
     assert leads(to_service, kek=NoSigner())
     assert not leads(to_service, {**statement(SECOND, THIRD), "from": NoSigner.kid}, kek=THIRD)
 
 
-def test_a_statement_of_another_store_leads_nowhere() -> None:
+def test_a_statement_of_another_store_is_ignored() -> None:
     assert not leads(statement(store_id="another"))
     assert leads(statement(store_id="another"), store_id="another")
 
@@ -101,27 +101,27 @@ def test_a_statement_of_another_store_leads_nowhere() -> None:
         ("signature", None), ("signature", ""), ("signature", "A" * 86), ("signature", "\u00e9"), ("signature", "=="),
     ],
 )  # fmt: skip
-def test_a_statement_of_which_a_member_was_changed_leads_nowhere(member: str, value: object) -> None:
+def test_a_statement_with_a_changed_member_is_ignored(member: str, value: object) -> None:
     changed = {**statement(), member: value}
     assert not leads(changed)
     assert not leads(changed, kek=THIRD)
 
 
 @each("member", ["from", "to", "verify", "by", "at", "removed", "signature"])
-def test_a_statement_that_lacks_a_member_leads_nowhere(member: str) -> None:
+def test_a_statement_that_lacks_a_member_is_ignored(member: str) -> None:
     assert not leads({name: value for name, value in statement().items() if name != member})
 
 
 @each("hostile", [None, 7, "x", [], {}, {"from": None}, {"from": FIRST.kid}, json.dumps(statement())])
-def test_what_is_no_statement_leads_nowhere_and_hides_no_other(hostile: object) -> None:
+def test_a_malformed_statement_is_ignored_and_hides_no_other(hostile: object) -> None:
     assert not leads(hostile)
     assert leads(hostile, statement())
 
 
 @each("verify", ["", "x", "A" * 43, "\u00e9", text_of(bytes(31))])
-def test_a_known_key_that_is_none_verifies_nothing(verify: str) -> None:
+def test_a_malformed_public_key_verifies_nothing(verify: str) -> None:
     assert not succession.leads(KnownKek("a-store", FIRST.kid, verify), SECOND.kid, [statement()], store_id="a-store")
 
 
-def test_no_other_kek_makes_a_statement_of_an_old_one() -> None:
+def test_no_other_kek_can_sign_a_statement_of_an_old_one() -> None:
     assert not leads({**statement(THIRD, SECOND), "from": FIRST.kid})

@@ -89,7 +89,7 @@ def test_a_refusal_without_a_word_names_the_permission_of_what_was_asked(
             use(store)
 
 
-def test_a_table_that_was_deleted_meanwhile_is_not_there(store: DynamoStore, front: Scripted) -> None:
+def test_a_table_that_was_deleted_is_reported_as_missing(store: DynamoStore, front: Scripted) -> None:
     for operation, use in VERBS.values():
         front.always(operation, refusal("ResourceNotFoundException"))
         with pytest.raises(StoreNotFound):
@@ -120,7 +120,7 @@ def test_no_exception_of_boto3_leaves_the_store(kind: type[Exception]) -> None:
     assert CANARY not in str(ours)
 
 
-def test_what_is_not_of_boto3_is_a_bug_and_goes_through() -> None:
+def test_an_exception_that_is_not_of_boto3_passes_unchanged() -> None:
     assert translated(KeyError("x"), "somewhere") is None
 
 
@@ -138,7 +138,7 @@ PAGES = {
 
 @pytest.mark.parametrize("verb", VERBS)
 @each("page", PAGES)
-def test_what_answers_in_dynamodbs_place_is_neither_an_empty_table_nor_a_bug(
+def test_an_answer_that_is_not_dynamodbs_is_neither_an_empty_table_nor_a_bug(
     store: DynamoStore, front: Scripted, verb: str, page: str
 ) -> None:
     operation, use = VERBS[verb]
@@ -154,7 +154,7 @@ def test_what_answers_in_dynamodbs_place_is_neither_an_empty_table_nor_a_bug(
 
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("operation", ["DescribeTable", "GetItem", "Scan"])
-def test_nothing_is_made_of_a_store_where_something_else_answers(
+def test_no_store_is_created_where_another_server_answers(
     fresh: DynamoStore, front: Scripted, operation: str, page: str
 ) -> None:
     fresh.create({"format": 1})
@@ -170,7 +170,7 @@ def test_nothing_is_made_of_a_store_where_something_else_answers(
     assert fresh.open().document == {"format": 1}
 
 
-def test_an_answer_without_the_items_it_must_have_is_not_dynamodbs(store: DynamoStore, front: Scripted) -> None:
+def test_an_answer_without_its_required_members_is_not_dynamodbs(store: DynamoStore, front: Scripted) -> None:
     for operation, use in (("Scan", lambda: list(store.scan())), ("DescribeTable", store.arn)):
         front.always(operation, Answer(200, b"{}"))
         with pytest.raises(StoreUnreachable, match="something else answers"):
@@ -184,7 +184,7 @@ def test_an_answer_without_the_items_it_must_have_is_not_dynamodbs(store: Dynamo
     "code", ["ThrottlingException", "ProvisionedThroughputExceededException", "InternalServerError"]
 )
 @pytest.mark.parametrize("verb", VERBS)
-def test_what_passes_is_waited_out(
+def test_temporary_refusals_are_retried(
     store: DynamoStore, front: Scripted, waits: list[float], verb: str, code: str
 ) -> None:
     operation, use = VERBS[verb]
@@ -194,7 +194,7 @@ def test_what_passes_is_waited_out(
     assert all(0 <= wait <= 2 for wait in waits)
 
 
-def test_the_waits_are_spread_out_and_grow(store: DynamoStore, front: Scripted, waits: list[float]) -> None:
+def test_the_waits_between_retries_are_random_and_grow(store: DynamoStore, front: Scripted, waits: list[float]) -> None:
     front.always("GetItem", refusal("ThrottlingException"))
     for _ in range(30):
         with pytest.raises(StoreLocked):
@@ -209,7 +209,7 @@ def test_the_waits_are_spread_out_and_grow(store: DynamoStore, front: Scripted, 
 @pytest.mark.parametrize(
     "reasons", [("None", "TransactionConflict"), ("ThrottlingError", "None"), ("ProvisionedThroughputExceeded", "None")]
 )
-def test_a_transaction_that_met_another_is_made_again(
+def test_a_transaction_that_conflicts_with_another_is_retried(
     store: DynamoStore, front: Scripted, waits: list[float], reasons: tuple[str, ...]
 ) -> None:
     front.once("TransactWriteItems", cancelled(*reasons), refusal("TransactionInProgressException"))
@@ -220,13 +220,13 @@ def test_a_transaction_that_met_another_is_made_again(
     assert [found["seq"] for found in store.events("acme")] == [1]
 
 
-def test_others_who_never_let_go_are_reported(store: DynamoStore, front: Scripted) -> None:
+def test_endless_conflicts_with_others_are_reported(store: DynamoStore, front: Scripted) -> None:
     front.always("TransactWriteItems", cancelled("TransactionConflict"))
     with pytest.raises(StoreLocked, match="others keep changing the same documents; nothing was changed"):
         store.commit([Change(KEY, {"n": 1}, None)])
 
 
-def test_a_condition_that_does_not_hold_is_a_conflict_and_not_tried_again(
+def test_a_condition_that_does_not_hold_is_a_conflict_and_is_not_retried(
     store: DynamoStore, front: Scripted, waits: list[float]
 ) -> None:
     front.always("TransactWriteItems", cancelled("TransactionConflict", "ConditionalCheckFailed", "None"))
@@ -256,7 +256,7 @@ def test_other_reasons_of_a_cancelled_transaction_are_reported(
 # answers that were lost
 
 
-def test_a_change_whose_answer_was_lost_is_found_to_be_made(store: DynamoStore, front: Scripted) -> None:
+def test_a_change_whose_answer_was_lost_is_found_to_be_done(store: DynamoStore, front: Scripted) -> None:
     """The played DynamoDB does not know tokens, so the second attempt meets what the first one wrote."""
     front.once("TransactWriteItems", LOST)
     (revision,) = store.commit([Change(KEY, {"n": 1}, None)], [EVENT])
@@ -265,19 +265,21 @@ def test_a_change_whose_answer_was_lost_is_found_to_be_made(store: DynamoStore, 
     assert list(store.events("acme")) == [EVENT]
 
 
-def test_an_event_alone_whose_answer_was_lost_is_found_to_be_made(store: DynamoStore, front: Scripted) -> None:
+def test_a_lone_event_whose_answer_was_lost_is_found_to_be_done(store: DynamoStore, front: Scripted) -> None:
     front.once("TransactWriteItems", LOST)
     store.commit([], [EVENT])
     assert list(store.events("acme")) == [EVENT]
 
 
-def test_a_change_that_was_lost_on_the_way_is_made_by_the_next_attempt(store: DynamoStore, front: Scripted) -> None:
+def test_a_change_that_was_lost_on_the_way_is_done_by_the_next_attempt(store: DynamoStore, front: Scripted) -> None:
     front.once("TransactWriteItems", DROPPED)
     store.commit([Change(KEY, {"n": 1}, None)], [EVENT])
     assert list(store.events("acme")) == [EVENT]
 
 
-def test_another_ones_change_is_not_taken_for_ours(store: DynamoStore, front: Scripted, aws: Aws) -> None:
+def test_the_change_of_another_process_is_not_taken_for_this_ones(
+    store: DynamoStore, front: Scripted, aws: Aws
+) -> None:
     other = DynamoStore(store.table, region=REGION, endpoint=aws.endpoint)
 
     def meanwhile(operation: str, request: dict[str, Any]) -> Answer | None:
@@ -296,7 +298,7 @@ def test_another_ones_change_is_not_taken_for_ours(store: DynamoStore, front: Sc
 
 
 @pytest.mark.parametrize("answer", [LOST, DROPPED], ids=["made", "not made"])
-def test_an_unknown_result_is_reported_with_how_to_find_out(
+def test_an_unknown_outcome_is_reported_with_the_command_that_finds_out(
     store: DynamoStore, front: Scripted, answer: Answer
 ) -> None:
     def after_the_first(operation: str, request: dict[str, Any]) -> Answer | None:
@@ -314,7 +316,7 @@ def test_an_unknown_result_is_reported_with_how_to_find_out(
     assert len(list(store.events("acme"))) == made
 
 
-def test_the_answer_to_making_the_header_may_be_lost_too(fresh: DynamoStore, front: Scripted) -> None:
+def test_a_store_is_created_even_if_the_answer_about_its_header_is_lost(fresh: DynamoStore, front: Scripted) -> None:
     front.once("PutItem", LOST)
     fresh.create({"format": 1})
     assert fresh.open().document == {"format": 1}

@@ -109,7 +109,7 @@ def test_the_owner_of_an_account_can_do_all_with_it_and_nothing_with_another(
     assert ("dynamodb:Scan", []) in refused(policy, front.seen)
 
 
-def test_an_owner_begins_the_account_under_its_policy(kojikey: Program, aws: Aws, front: Scripted) -> None:
+def test_an_owner_can_create_its_account_under_its_policy(kojikey: Program, aws: Aws, front: Scripted) -> None:
     set_by_aws(kojikey)
     url = f"dynamodb://{new_table()}?region={REGION}&endpoint={front.endpoint}"
     kek = f"awskms:{aws.new_key()}?region={REGION}&endpoint={front.endpoint}"
@@ -146,7 +146,7 @@ def as_owner(kojikey: Program, account: str) -> None:
     assert kojikey.add("elevenlabs", "ok", *common).code == 0
 
 
-def test_a_store_elsewhere_has_no_such_policy(kojikey: Program) -> None:
+def test_only_a_dynamodb_store_has_a_policy(kojikey: Program) -> None:
     kojikey.added()
     ended = kojikey("store", "policy", "acme", "--json")
     assert ended.code == 2

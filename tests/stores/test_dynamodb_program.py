@@ -29,7 +29,7 @@ def team(kojikey: Program, aws: Aws) -> Program:
     return kojikey
 
 
-def test_the_whole_loop(team: Program) -> None:
+def test_a_key_can_be_added_tested_rotated_used_and_removed(team: Program) -> None:
     key = team.added()
     assert team("test").code == 0
     assert team.rotate().code == 0
@@ -46,7 +46,7 @@ def test_the_whole_loop(team: Program) -> None:
     assert team("list", "--all-accounts", "--json").results == []
 
 
-def test_a_partition_that_was_put_back_is_found(team: Program, aws: Aws) -> None:
+def test_a_partition_restored_from_a_backup_is_found(team: Program, aws: Aws) -> None:
     team.added()
     (table,) = [row["url"] for row in team("store", "list", "--json").results if row["name"] == "team"]
     table = table.removeprefix("dynamodb://").partition("?")[0]
@@ -68,7 +68,7 @@ def test_a_partition_that_was_put_back_is_found(team: Program, aws: Aws) -> None
 
 
 @pytest.mark.parametrize("many", [2, exhaustive(3)])
-def test_of_rotations_at_the_same_time_each_is_whole_and_none_is_lost(team: Program, many: int) -> None:
+def test_concurrent_rotations_are_each_whole_and_none_is_lost(team: Program, many: int) -> None:
     for number in range(many):
         assert team.add("elevenlabs", "ok", "--account", f"a{number}").code == 0
     key = team.key("elevenlabs", "ok_2")
@@ -125,7 +125,7 @@ def test_rekey_takes_the_store_out_of_kms_and_back(team: Program, aws: Aws) -> N
         ),
     ],
 )
-def test_what_is_wrong_with_aws_is_said_in_one_line(
+def test_a_failure_of_aws_is_reported_in_one_line(
     team: Program, environ: dict[str, str | None], code: int, words: str
 ) -> None:
     team.environ = team.with_environ(environ)
@@ -136,7 +136,7 @@ def test_what_is_wrong_with_aws_is_said_in_one_line(
     assert "made-up-secret" not in ended.said
 
 
-def test_a_table_that_is_not_there_is_no_store(team: Program, aws: Aws) -> None:
+def test_a_missing_table_is_a_missing_store(team: Program, aws: Aws) -> None:
     ended = team("list", "--store", aws.url(), "--json")
     assert ended.code == 5
     assert json.loads(ended.out)["error"]["hint"].startswith("kojikey store init 'dynamodb://")

@@ -44,7 +44,7 @@ def table_of(aws: Aws, name: str, *schema: tuple[str, str, str]) -> Any:
 OURS = (("pk", "S", "HASH"), ("sk", "S", "RANGE"))
 
 
-def test_the_table_costs_by_the_request_and_is_not_deleted_by_a_slip(store: DynamoStore, aws: Aws) -> None:
+def test_the_table_is_billed_by_request_and_protected_from_deletion(store: DynamoStore, aws: Aws) -> None:
     client = aws.client("dynamodb")
     found = client.describe_table(TableName=store.table)["Table"]
     assert found["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
@@ -53,7 +53,9 @@ def test_the_table_costs_by_the_request_and_is_not_deleted_by_a_slip(store: Dyna
 
 
 @pytest.mark.parametrize("operation", ["CreateTable", "DescribeTable", "GetItem", "Scan", "PutItem"])
-def test_making_it_again_finishes_what_was_cut_off(fresh: DynamoStore, front: Scripted, operation: str) -> None:
+def test_creating_the_table_again_finishes_an_interrupted_creation(
+    fresh: DynamoStore, front: Scripted, operation: str
+) -> None:
     done: list[str] = []
 
     def cut(asked: str, request: dict[str, Any]) -> Answer | None:
@@ -91,7 +93,7 @@ def states(*names: str) -> Script:
     return script
 
 
-def test_a_table_that_is_being_made_is_waited_for(
+def test_a_table_that_is_being_created_is_waited_for(
     fresh: DynamoStore, front: Scripted, aws: Aws, waits: list[float]
 ) -> None:
     table_of(aws, fresh.table, *OURS).close()
@@ -100,7 +102,7 @@ def test_a_table_that_is_being_made_is_waited_for(
     assert waits == [1.0, 1.0]
 
 
-def test_a_table_that_is_never_ready_is_given_up(fresh: DynamoStore, front: Scripted, waits: list[float]) -> None:
+def test_waiting_for_a_table_that_is_never_ready_ends(fresh: DynamoStore, front: Scripted, waits: list[float]) -> None:
     front.script = states("CREATING")
     with pytest.raises(StoreUnavailable, match="still being created"):
         fresh.create({})
@@ -113,7 +115,7 @@ def test_a_table_that_is_being_deleted_is_not_waited_for(fresh: DynamoStore, fro
         fresh.create({})
 
 
-def test_someone_else_making_the_table_is_no_failure(fresh: DynamoStore, front: Scripted, aws: Aws) -> None:
+def test_another_process_that_creates_the_table_is_no_failure(fresh: DynamoStore, front: Scripted, aws: Aws) -> None:
     def meanwhile(operation: str, request: dict[str, Any]) -> Answer | None:
         if operation == "CreateTable":
             table_of(aws, fresh.table, *OURS).close()
@@ -134,7 +136,7 @@ def test_someone_else_making_the_table_is_no_failure(fresh: DynamoStore, front: 
         (("sk", "S", "HASH"), ("pk", "S", "RANGE")),
     ],
 )
-def test_a_table_of_another_shape_is_left_as_it_is(
+def test_a_table_of_another_shape_is_left_unchanged(
     fresh: DynamoStore, aws: Aws, schema: tuple[tuple[str, str, str], ...]
 ) -> None:
     client = table_of(aws, fresh.table, *schema)
@@ -199,7 +201,7 @@ PLANTED: dict[str, tuple[str, str, Callable[[DynamoStore], object]]] = {
 
 
 @pytest.mark.parametrize("what", PLANTED)
-def test_an_item_of_nobody_is_not_taken_for_an_accounts(store: DynamoStore, aws: Aws, what: str) -> None:
+def test_a_foreign_item_is_not_taken_for_that_of_an_account(store: DynamoStore, aws: Aws, what: str) -> None:
     store.commit([Change(KEY, {"n": 1}, None)])
     pk, sk, use = PLANTED[what]
     client = aws.client("dynamodb")
@@ -224,7 +226,7 @@ def test_an_attribute_that_names_another_provider_hides_no_key(store: DynamoStor
 
 
 @pytest.mark.parametrize("layout", [{"N": "2"}, {"S": "\x1b"}, None])
-def test_a_layout_of_the_future_is_not_read(store: DynamoStore, aws: Aws, layout: Any) -> None:
+def test_a_newer_layout_is_not_read(store: DynamoStore, aws: Aws, layout: Any) -> None:
     client = aws.client("dynamodb")
     key = {"pk": {"S": "store"}, "sk": {"S": "header"}}
     item = client.get_item(TableName=store.table, Key=key)["Item"] | {"layout": layout}
@@ -238,7 +240,9 @@ def test_a_layout_of_the_future_is_not_read(store: DynamoStore, aws: Aws, layout
 # limits
 
 
-def test_more_than_a_hundred_at_once_is_refused_before_anything_is_sent(store: DynamoStore, front: Scripted) -> None:
+def test_more_than_a_hundred_changes_at_once_are_refused_before_anything_is_sent(
+    store: DynamoStore, front: Scripted
+) -> None:
     changes = [Change(key_ref("acme", f"p{number}"), {}, None) for number in range(100)]
     with pytest.raises(StoreUnavailable, match="and this has 101; nothing was changed"):
         store.commit(changes, [EVENT])
@@ -299,7 +303,9 @@ def test_a_server_that_is_not_there_is_reported_soon(aws: Aws, waits: list[float
     store.close()
 
 
-def test_an_endpoint_of_the_environment_is_held_to_the_same(monkeypatch: pytest.MonkeyPatch, aws: Aws) -> None:
+def test_an_endpoint_of_the_environment_is_checked_like_one_of_the_url(
+    monkeypatch: pytest.MonkeyPatch, aws: Aws
+) -> None:
     from kojikey.model.errors import UsageError
 
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://10.0.0.1:8000")

@@ -29,7 +29,7 @@ from support.each import each
         ),
     ],
 )
-def test_a_dynamodb_url_means_a_table_in_a_region(url: str, place: str) -> None:
+def test_a_dynamodb_url_names_a_table_in_a_region(url: str, place: str) -> None:
     assert store_from_url(url).place == store_from_url(place).place == place
 
 
@@ -57,14 +57,14 @@ def test_a_dynamodb_url_means_a_table_in_a_region(url: str, place: str) -> None:
         "kojikey\x00?region=eu-central-1",
     ],
 )
-def test_what_is_none_is_refused_with_the_way_to_write_it(rest: str) -> None:
+def test_a_malformed_dynamodb_url_is_refused_with_the_correct_form(rest: str) -> None:
     with pytest.raises(UsageError) as raised:
         store_from_url(f"dynamodb://{rest}")
     assert raised.value.hint
     assert "CANARY" not in f"{raised.value} {raised.value.hint}"
 
 
-def test_the_way_to_make_a_store_that_is_not_there_can_be_pasted_into_a_shell() -> None:
+def test_the_command_that_creates_a_missing_store_is_quoted_for_the_shell() -> None:
     error = missing("dynamodb://kojikey?region=eu-central-1&endpoint=http://localhost:8000")
     assert isinstance(error, StoreNotFound)
     assert error.hint
@@ -72,13 +72,13 @@ def test_the_way_to_make_a_store_that_is_not_there_can_be_pasted_into_a_shell() 
     assert echoed == f"kojikey store init {error.store} --kek SOURCE\n"
 
 
-def test_a_store_that_is_not_there_may_be_in_another_region() -> None:
+def test_a_missing_table_is_reported_with_its_region() -> None:
     said = str(missing("dynamodb://kojikey?region=eu-central-1&endpoint=http://localhost:8000"))
     assert "the table is not in eu-central-1," in said
     assert "is it in another region?" in said
 
 
-def test_nothing_dear_is_imported_before_the_first_verb() -> None:
+def test_no_slow_module_is_imported_before_the_first_verb() -> None:
     script = (
         "import sys; from kojikey.stores.registry import store_from_url\n"
         "store_from_url('dynamodb://kojikey?region=eu-central-1').close()\n"

@@ -39,7 +39,7 @@ def test_two_memory_stores_share_nothing_unless_asked_to() -> None:
 
 
 @pytest.mark.parametrize("tested_at", [5, True, [], {}, {"a": 1}, None, "", "2026-11-11T23:59:59Z"])
-def test_a_document_with_no_moment_of_a_test_is_one_to_be_tested(tested_at: object) -> None:
+def test_a_document_without_a_time_of_a_test_is_due_for_one(tested_at: object) -> None:
     store = MemoryStore()
     store.create({"format": 1})
     for name, moment in (("a", tested_at), ("b", "2026-11-12T00:00:00Z")):

@@ -36,7 +36,7 @@ DAMAGED: tuple[tuple[str, object], ...] = (
 )  # fmt: skip
 
 
-def test_a_role_sees_nothing_of_an_account_that_it_was_not_granted(sql: Role) -> None:
+def test_a_role_sees_nothing_of_an_account_without_a_grant(sql: Role) -> None:
     for table in ("accounts", "keys", "events", "grants"):
         seen = sql.execute(f"SELECT DISTINCT account FROM kojikey.{table}".encode()).fetchall()
         assert seen == [(ACME,)], table
@@ -52,7 +52,7 @@ def test_a_role_sees_nothing_of_an_account_that_it_was_not_granted(sql: Role) ->
         "UPDATE kojikey.accounts SET document = '{}' WHERE account = 'beta'",
     ],
 )
-def test_a_row_of_another_account_cannot_be_hit(refused: Refused, postgres: Server, attack: str) -> None:
+def test_a_row_of_another_account_cannot_be_changed(refused: Refused, postgres: Server, attack: str) -> None:
     before = all_rows(postgres, refused.database)
     assert refused.sql.execute(attack.encode()).rowcount == 0
     assert all_rows(postgres, refused.database) == before
@@ -99,7 +99,7 @@ def test_a_row_of_another_account_cannot_be_hit(refused: Refused, postgres: Serv
         "SET session_replication_role = replica",
     ],
 )
-def test_the_server_refuses(refused: Refused, postgres: Server, attack: str) -> None:
+def test_the_server_refuses_each_attack_and_changes_nothing(refused: Refused, postgres: Server, attack: str) -> None:
     before = all_rows(postgres, refused.database)
     with pytest.raises(psycopg.Error) as raised:
         refused.sql.execute(attack.encode())
@@ -119,7 +119,7 @@ def test_a_condition_with_a_side_effect_is_not_shown_rows_of_others(sql: Role) -
     assert all("acme" in notice for notice in notices)
 
 
-def test_what_a_role_was_granted_it_works_with(sql: Role) -> None:
+def test_a_role_can_write_to_a_granted_account(sql: Role) -> None:
     for words, rows in (
         ("INSERT INTO kojikey.keys VALUES ('acme', 'new', NULL, 1, 'r', '{}')", 1),
         ("UPDATE kojikey.keys SET revision = 's', document = '{}'", 3),
@@ -138,7 +138,7 @@ def test_what_a_role_was_granted_it_works_with(sql: Role) -> None:
         "TRUNCATE kojikey.events",
     ],
 )
-def test_nobody_changes_or_cuts_events_not_even_who_the_server_exempts(
+def test_no_role_can_change_or_delete_events_even_one_that_the_server_exempts(
     store: PostgresStore, postgres: Server, database: str, owner: str, words: str
 ) -> None:
     before = all_rows(postgres, database)
@@ -194,7 +194,7 @@ def test_only_the_owner_enables_what_was_disabled(
         ),
     ],
 )
-def test_a_role_cannot_lead_the_count_of_events_astray(refused: Refused, postgres: Server, document: str) -> None:
+def test_a_role_cannot_change_the_count_of_events(refused: Refused, postgres: Server, document: str) -> None:
     before = all_rows(postgres, refused.database)
     with pytest.raises(psycopg.Error) as raised:
         refused.sql.execute("UPDATE kojikey.accounts SET document = %s", (document,))
@@ -214,7 +214,7 @@ def test_a_role_writes_what_kojikey_writes(sql: Role, more: dict[str, object]) -
     assert sql.execute("UPDATE kojikey.accounts SET document = %s", (document,)).rowcount == 1
 
 
-def test_a_role_cannot_take_the_place_of_the_next_event(
+def test_a_role_cannot_block_the_number_of_the_next_event(
     store: PostgresStore, sql: Role, postgres: Server, database: str
 ) -> None:
     for seq, state in ((3, "42501"), (2**62, "KJK04")):
@@ -272,7 +272,7 @@ def test_only_the_owner_grants(store: PostgresStore, role: str, postgres: Server
     assert all_rows(postgres, database) == before
 
 
-def test_who_administers_the_store_needs_no_grant(store: PostgresStore, owner: str) -> None:
+def test_an_administrator_of_the_store_needs_no_grant(store: PostgresStore, owner: str) -> None:
     for name in (owner, "postgres"):
         with pytest.raises(UsageError, match="administers"):
             store.read(grant_ref(ACME, name))
@@ -287,9 +287,7 @@ def test_the_owner_is_held_by_policies_too(store: PostgresStore, postgres: Serve
     assert held == [(name, name != "migrations") for name in sorted(TABLES)]
 
 
-def test_a_store_whose_rules_were_loosened_is_put_right_by_init(
-    store: PostgresStore, sql: Role, postgres: Server, database: str
-) -> None:
+def test_init_restores_loosened_rules(store: PostgresStore, sql: Role, postgres: Server, database: str) -> None:
     def rules() -> object:
         return (
             postgres.sql("SELECT * FROM pg_policies WHERE schemaname = 'kojikey' ORDER BY 2, 3", database=database),
@@ -328,7 +326,7 @@ def test_a_granted_role_finds_its_rows_by_index(sql: Role) -> None:
     assert "Sort" not in plan
 
 
-def test_what_goes_over_all_accounts_finds_those_of_a_role_by_index(
+def test_a_scan_over_all_accounts_finds_those_of_a_role_by_index(
     sql: Role, role: str, store: PostgresStore, postgres: Server, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[str, Any]] = []
@@ -384,7 +382,7 @@ def test_a_role_of_many_accounts_reads_them_page_by_page_once_each(
     of_role.close()
 
 
-def test_what_a_role_inherits_is_found_as_well(
+def test_accounts_of_an_inherited_role_are_found(
     store: PostgresStore, role: str, postgres: Server, database: str
 ) -> None:
     with postgres.a_role() as member:

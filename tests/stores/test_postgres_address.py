@@ -44,13 +44,13 @@ def settings(address: Address) -> dict[str, object]:
         ("postgresql://0.0.0.0/keys", "postgresql://0.0.0.0/keys", True),
     ],
 )
-def test_a_url_means_a_place_and_tells_whether_it_is_another_machine(url: str, place: str, *, is_remote: bool) -> None:
+def test_a_url_gives_the_place_and_whether_it_is_another_machine(url: str, place: str, *, is_remote: bool) -> None:
     address = read_address(url)
     assert address.place == place
     assert (settings(address).get("sslmode") == "verify-full") == is_remote
 
 
-def test_the_scheme_is_as_libpq_takes_it() -> None:
+def test_both_schemes_of_libpq_are_accepted() -> None:
     for scheme in ("postgres", "POSTGRESQL", "Postgres"):
         assert store_from_url(f"{scheme}://127.0.0.1/keys").place == "postgresql://127.0.0.1/keys"
 
@@ -98,7 +98,7 @@ def test_the_environment_alone_can_name_another_machine_and_is_held_to_tls(monke
             assert settings(read_address("postgresql:///keys"))["sslmode"] == "verify-full"
 
 
-def test_kerberos_encryption_does_not_stand_in_for_tls(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kerberos_encryption_does_not_replace_tls(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings(read_address(f"postgresql://{TEST_NET}/keys"))["gssencmode"] == "disable"
 
 
@@ -118,7 +118,7 @@ def test_the_cas_of_this_machine_are_trusted_where_none_is_named(
     assert "sslrootcert" not in settings(read_address(f"postgresql://{TEST_NET}/keys"))  # libpq's own place for it
 
 
-def test_what_is_not_asked_for_has_sound_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_that_are_not_given_have_safe_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     found = settings(read_address("postgresql://localhost/keys"))
     assert found["target_session_attrs"] == "read-write"
     assert found["connect_timeout"] == "10"
@@ -150,7 +150,7 @@ def test_what_is_not_asked_for_has_sound_defaults(monkeypatch: pytest.MonkeyPatc
         f"postgresql://h,h/keys?hostaddr={CANARY},1.2.3.4,5.6.7.8",
     ],
 )
-def test_a_password_that_slid_elsewhere_is_not_repeated(url: str) -> None:
+def test_a_password_in_another_part_of_the_url_is_not_repeated(url: str) -> None:
     with pytest.raises(UsageError) as raised:
         store_from_url(url)
     assert CANARY not in f"{raised.value} {raised.value.hint} {raised.value!r}"
@@ -170,7 +170,7 @@ def test_a_password_is_shown_nowhere(postgres: Server) -> None:
     store.close()
 
 
-def test_an_address_that_is_refused_was_never_looked_up_or_called(network_report: Path) -> None:
+def test_a_refused_address_is_never_resolved_or_connected_to(network_report: Path) -> None:
     for url in (f"postgresql://{TEST_NET}/keys", "postgresql://db.example.com/keys"):
         read_address(url)
         with pytest.raises(UsageError):
@@ -197,7 +197,7 @@ def pgpass(folder: Path, text: str) -> Path:
     return file
 
 
-def test_a_password_comes_from_where_psql_users_keep_it(
+def test_a_password_is_read_from_the_places_that_psql_reads(
     postgres: Server, database: str, scram: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = postgres.url(database, scram)

@@ -56,7 +56,7 @@ def test_init_is_safe_to_repeat(team: Program, url: str) -> None:
     assert "store rekey" in other.error["hint"]
 
 
-def test_where_there_is_no_store_yet_the_hint_can_be_typed(kojikey: Program, url: str) -> None:
+def test_the_hint_about_a_missing_store_can_be_typed(kojikey: Program, url: str) -> None:
     ended = kojikey("list", "--store", url, "--json")
     assert ended.code == 5
     command = shlex.split(ended.error["hint"].replace("SOURCE", "env"))
@@ -65,7 +65,7 @@ def test_where_there_is_no_store_yet_the_hint_can_be_typed(kojikey: Program, url
     assert kojikey("list", "--store", url).code == 0
 
 
-def test_a_role_works_with_what_it_was_granted_and_sees_nothing_else(
+def test_a_role_can_use_its_granted_accounts_and_sees_no_others(
     team: Program, as_bob: Program, bob: str, sandbox: Sandbox
 ) -> None:
     before = as_bob("list", "--all-accounts", "--json")
@@ -101,14 +101,14 @@ def test_the_audit_trail_names_the_role_of_the_database(team: Program, as_bob: P
     assert bob in team("audit", "--account", "acme").out
 
 
-def test_what_is_done_already_is_said_and_leaves_no_event(team: Program, bob: str) -> None:
+def test_a_grant_that_exists_is_reported_and_leaves_no_event(team: Program, bob: str) -> None:
     assert team("store", "revoke", "acme", bob, "--json").result["action"] == "unchanged"
     assert "granted" in team("store", "grant", "acme", bob, "--json").result["action"]
     assert team("store", "grant", "acme", bob, "--json").result["action"] == "unchanged"
     assert [event["action"] for event in team("audit", "--account", "acme", "--json").results] == ["added", "granted"]
 
 
-def test_a_repeated_grant_puts_the_privileges_right(
+def test_a_repeated_grant_restores_the_privileges(
     team: Program, as_bob: Program, bob: str, postgres: Server, database: str
 ) -> None:
     team("store", "grant", "acme", bob)
@@ -125,7 +125,7 @@ def test_a_revoked_role_sees_nothing_any_more(team: Program, as_bob: Program, bo
     assert as_bob("list", "--all-accounts").code == 7
 
 
-def test_a_role_that_still_sees_the_account_is_named(
+def test_revoking_names_a_role_that_still_sees_the_account(
     team: Program, as_bob: Program, bob: str, postgres: Server
 ) -> None:
     with postgres.a_role() as crew:
@@ -151,7 +151,7 @@ def test_a_role_that_still_sees_the_account_is_named(
         " WHERE account = 'acme' GROUP BY 1",
     ],
 )
-def test_what_was_done_to_an_account_from_outside_keeps_no_role_in(
+def test_a_role_can_be_revoked_from_an_account_changed_outside_kojikey(
     team: Program, as_bob: Program, bob: str, postgres: Server, database: str, damage: str
 ) -> None:
     team("store", "grant", "acme", bob)
@@ -166,7 +166,7 @@ SAVE = "CREATE TABLE public.saved_{0} AS SELECT * FROM kojikey.{0} WHERE account
 PUT_BACK = "DELETE FROM kojikey.{0} WHERE account = 'acme'; INSERT INTO kojikey.{0} SELECT * FROM public.saved_{0}"
 
 
-def test_an_account_that_was_put_back_is_found_by_each_role_that_sees_it(
+def test_an_account_restored_from_a_backup_is_found_by_each_role_that_sees_it(
     team: Program, as_bob: Program, bob: str, postgres: Server, database: str
 ) -> None:
     for account in ("acme", "beta"):
@@ -187,7 +187,7 @@ def test_an_account_that_was_put_back_is_found_by_each_role_that_sees_it(
         assert [row["account"] for row in ended.results if row["verified"]] == ["beta"]
 
 
-def test_a_role_does_not_miss_the_accounts_that_it_does_not_see_any_more(
+def test_accounts_that_a_role_no_longer_sees_are_not_reported_to_it_as_missing(
     team: Program, as_bob: Program, bob: str
 ) -> None:
     for account in ("acme", "beta"):
@@ -211,9 +211,7 @@ def test_removing_an_account_takes_its_grants_with_it(team: Program, as_bob: Pro
     assert team("audit", "--verify", "--all-accounts").code == 0
 
 
-def test_who_was_granted_an_account_begins_it_where_there_is_no_key_yet(
-    team: Program, as_bob: Program, bob: str
-) -> None:
+def test_a_granted_role_can_add_the_first_key_of_its_account(team: Program, as_bob: Program, bob: str) -> None:
     team("account", "remove", "beta", "--confirm", "beta")
     team("store", "grant", "beta", bob)
     as_bob.added("elevenlabs", "ok", "--account", "beta")
@@ -261,7 +259,7 @@ def test_without_the_kek_a_grant_is_recorded_unsigned(team: Program, bob: str) -
         (("acme", "postgres"), 2, "administers this store"),
     ],
 )
-def test_what_cannot_be_granted_is_refused(team: Program, arguments: tuple[str, ...], code: int, words: str) -> None:
+def test_an_invalid_grant_is_refused(team: Program, arguments: tuple[str, ...], code: int, words: str) -> None:
     before = team.contents()
     for verb in ("grant", "revoke"):
         ended = team("store", verb, "--json", *arguments)
@@ -270,7 +268,7 @@ def test_what_cannot_be_granted_is_refused(team: Program, arguments: tuple[str, 
     assert team.contents() == before
 
 
-def test_a_role_with_a_name_that_needs_quotes_is_taken_as_it_is(team: Program, postgres: Server) -> None:
+def test_a_role_name_that_needs_quotes_is_taken_literally(team: Program, postgres: Server) -> None:
     name = 'Bob "the" Builder; --'
     quoted = '"' + name.replace('"', '""') + '"'
     postgres.sql(f"CREATE ROLE {quoted}")
@@ -279,7 +277,7 @@ def test_a_role_with_a_name_that_needs_quotes_is_taken_as_it_is(team: Program, p
     postgres.sql(f"DROP ROLE {quoted}")  # which nothing depends on any more
 
 
-def test_a_store_without_roles_says_so(kojikey: Program) -> None:
+def test_granting_in_a_store_without_roles_is_refused(kojikey: Program) -> None:
     kojikey.added()
     ended = kojikey("store", "grant", "default", "bob", "--json")
     assert ended.code == 2
@@ -290,7 +288,7 @@ def test_a_store_without_roles_says_so(kojikey: Program) -> None:
     "arguments",
     [("store", "grant", "beta", "BOB"), ("store", "revoke", "acme", "BOB"), ("store", "rekey", "--kek", "env:OTHER")],
 )
-def test_what_is_the_owner_s_alone_is_said_to_be(
+def test_commands_of_the_owner_are_refused_to_roles(
     team: Program, as_bob: Program, bob: str, arguments: tuple[str, ...]
 ) -> None:
     team("store", "grant", "acme", bob)
@@ -312,7 +310,7 @@ def test_the_owner_of_an_account_cannot_enable_it(team: Program, as_bob: Program
     assert team("account", "enable", "acme").code == 0
 
 
-def test_info_says_where_as_whom_and_who_else(team: Program, bob: str) -> None:
+def test_info_names_the_place_the_role_and_the_other_roles(team: Program, bob: str) -> None:
     team("store", "grant", "acme", bob)
     info = team("store", "info", "--json").result
     assert info["engine"] == "PostgreSQL"

@@ -62,17 +62,17 @@ def refused(store: Store, kind: type[KojikeyError], words: str) -> None:
     store.close()
 
 
-def test_nobody_answers() -> None:
+def test_without_a_server_the_store_is_unreachable() -> None:
     refused(at("postgresql://127.0.0.1:1/keys"), StoreUnreachable, "no server answers")
     refused(at("postgresql://%2Fnone/keys"), StoreUnreachable, "no server answers")
     refused(at("postgresql://127.0.0.1:1,127.0.0.1:2/keys"), StoreUnreachable, "no server answers")
 
 
-def test_a_database_that_is_not_there(postgres: Server) -> None:
+def test_a_missing_database_is_reported_as_missing(postgres: Server) -> None:
     refused(at(postgres.url("none")), StoreNotFound, "no such database")
 
 
-def test_a_database_without_a_store(postgres: Server, database: str) -> None:
+def test_a_database_without_a_store_is_reported_as_such(postgres: Server, database: str) -> None:
     for use in USES:
         store = at(postgres.url(database))
         with pytest.raises(StoreNotFound, match="has none yet") as raised:
@@ -81,13 +81,15 @@ def test_a_database_without_a_store(postgres: Server, database: str) -> None:
         store.close()
 
 
-def test_a_role_that_is_not_there_or_may_not_log_in(postgres: Server, database: str) -> None:
+def test_a_missing_role_or_one_that_may_not_log_in_is_denied(postgres: Server, database: str) -> None:
     refused(at(postgres.url(database, "nobody_there")), StoreDenied, "the role nobody_there: it does not exist")
     with postgres.a_role("NOLOGIN") as role:
         refused(at(postgres.url(database, role)), StoreDenied, f"the role {role}: it does not exist there or may not")
 
 
-def test_a_role_without_privileges_sees_which_it_lacks(store: PostgresStore, postgres: Server, database: str) -> None:
+def test_a_role_without_privileges_is_told_which_it_lacks(
+    store: PostgresStore, postgres: Server, database: str
+) -> None:
     with postgres.a_role() as role:
         refused(at(postgres.url(database, role)), StoreDenied, f"the role {role}, which lacks USAGE on schema kojikey")
         postgres.sql(
@@ -100,7 +102,7 @@ def test_a_role_without_privileges_sees_which_it_lacks(store: PostgresStore, pos
         theirs.close()
 
 
-def test_a_role_that_may_not_make_a_store_leaves_none(postgres: Server, database: str) -> None:
+def test_a_role_that_may_not_create_a_store_leaves_no_half_store(postgres: Server, database: str) -> None:
     with postgres.a_role() as role:
         theirs = at(postgres.url(database, role))
         with pytest.raises(StoreDenied, match=f"the role {role} may not create a schema") as raised:
@@ -110,7 +112,7 @@ def test_a_role_that_may_not_make_a_store_leaves_none(postgres: Server, database
     assert postgres.sql("SELECT 1 FROM pg_namespace WHERE nspname = 'kojikey'", database=database) == []
 
 
-def test_a_prepared_schema_is_used_and_a_strange_one_left_alone(postgres: Server, database: str) -> None:
+def test_a_prepared_schema_is_used_and_a_foreign_one_left_unchanged(postgres: Server, database: str) -> None:
     with postgres.a_role() as role:
         postgres.sql(f"CREATE SCHEMA kojikey AUTHORIZATION {role}", database=database)
         theirs = at(postgres.url(database, role))
@@ -127,7 +129,7 @@ def test_a_prepared_schema_is_used_and_a_strange_one_left_alone(postgres: Server
     assert postgres.sql("SELECT count(*) FROM pg_tables WHERE schemaname = 'kojikey'", database=database) == [(1,)]
 
 
-def test_a_newer_schema_is_left_alone(store: PostgresStore, postgres: Server, database: str) -> None:
+def test_a_newer_schema_is_left_unchanged(store: PostgresStore, postgres: Server, database: str) -> None:
     postgres.sql("INSERT INTO kojikey.migrations VALUES (99)", database=database)
     with pytest.raises(StoreVersion, match="newer"):  # on the connection that is open already
         store.commit([Change(KEY, {}, None)])
@@ -135,7 +137,7 @@ def test_a_newer_schema_is_left_alone(store: PostgresStore, postgres: Server, da
     refused(at(postgres.url(database)), StoreVersion, r"newer kojikey \(schema version 99, here 2\)")
 
 
-def test_a_store_that_lost_its_header_its_version_or_a_table(
+def test_a_store_without_its_header_version_or_a_table_is_damaged(
     store: PostgresStore, postgres: Server, database: str
 ) -> None:
     postgres.sql("DELETE FROM kojikey.header", database=database)
@@ -163,9 +165,7 @@ def test_a_damaged_header_is_an_error(store: PostgresStore, postgres: Server, da
         store.open()
 
 
-def test_somebody_elses_change_is_not_waited_for_without_end(
-    store: PostgresStore, postgres: Server, database: str
-) -> None:
+def test_waiting_for_the_change_of_another_session_ends(store: PostgresStore, postgres: Server, database: str) -> None:
     (revision,) = store.commit([Change(KEY, {"n": 1}, None)])
     with psycopg.connect(postgres.url(database)) as other:
         other.execute("UPDATE kojikey.keys SET slot = slot")
@@ -175,7 +175,7 @@ def test_somebody_elses_change_is_not_waited_for_without_end(
     store.commit([Change(KEY, {"n": 2}, revision)])
 
 
-def test_a_database_that_was_set_to_read_only(postgres: Server, database: str) -> None:
+def test_a_read_only_database_can_be_read_and_not_changed(postgres: Server, database: str) -> None:
     made = at(postgres.url(database))
     made.create({"format": 1})
     made.close()
@@ -188,7 +188,7 @@ def test_a_database_that_was_set_to_read_only(postgres: Server, database: str) -
     reading.close()
 
 
-def test_a_commit_is_on_disk_whatever_the_servers_default(
+def test_commits_are_synchronous_whatever_the_servers_default(
     store: PostgresStore, postgres: Server, database: str
 ) -> None:
     # Asked of the server itself, in the transaction of the change.
@@ -205,12 +205,12 @@ def test_a_commit_is_on_disk_whatever_the_servers_default(
     assert postgres.sql("SELECT setting FROM public.seen", database=database) == [("on",)]
 
 
-def test_as_many_connections_as_it_allows(store: PostgresStore, postgres: Server, database: str) -> None:
+def test_a_role_at_its_connection_limit_is_reported(store: PostgresStore, postgres: Server, database: str) -> None:
     with postgres.a_role("LOGIN CONNECTION LIMIT 0") as role:
         refused(at(postgres.url(database, role)), StoreUnreachable, "no free connection")
 
 
-def test_a_server_that_is_shutting_down_or_full(postgres: Server) -> None:
+def test_a_server_that_is_full_or_stopped_is_unreachable(postgres: Server) -> None:
     with running(settings={"max_connections": "3", "superuser_reserved_connections": "0"}) as small:
         small.sql("CREATE DATABASE keys")
         taken = [psycopg.connect(small.url("keys")) for _ in range(2)]
@@ -228,13 +228,13 @@ def test_a_server_that_is_shutting_down_or_full(postgres: Server) -> None:
             opened.close()
 
 
-def test_what_the_client_library_does_not_take_is_a_usage_error(database: str, postgres: Server) -> None:
+def test_a_url_that_libpq_refuses_is_a_usage_error(database: str, postgres: Server) -> None:
     for option in ("connect_timeout=abc", "target_session_attrs=nonsense"):
         with pytest.raises(UsageError, match="no connection was made"):
             at(postgres.url(database) + f"?{option}").open()
 
 
-def test_a_database_of_any_encoding_will_do(postgres: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_of_any_encoding_can_hold_a_store(postgres: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     postgres.sql("CREATE DATABASE plain ENCODING 'SQL_ASCII' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
     monkeypatch.setenv("PGCLIENTENCODING", "SQL_ASCII")
     store = at(postgres.url("plain"))
@@ -258,7 +258,7 @@ def test_without_the_driver_the_extra_is_named() -> None:
     assert ran.stdout == "pip install 'kojikey[postgres]'\n"
 
 
-def test_nothing_of_it_is_imported_for_another_store(tmp_path: object) -> None:
+def test_the_driver_is_not_imported_for_another_store(tmp_path: object) -> None:
     script = (
         "import sys\nfrom kojikey.stores.registry import store_from_url\n"
         f"store_from_url('sqlite://{tmp_path}/keys.db')\n"
@@ -268,7 +268,7 @@ def test_nothing_of_it_is_imported_for_another_store(tmp_path: object) -> None:
     assert ran.stdout == "[]\n"
 
 
-def test_what_a_lost_connection_leaves_is_not_printed(postgres: Server, database: str) -> None:
+def test_a_lost_connection_prints_nothing(postgres: Server, database: str) -> None:
     script = (
         "from kojikey.stores.registry import store_from_url\n"
         "from kojikey.stores.base import Change\n"

@@ -99,7 +99,7 @@ def workers(pair: Pair, open_store: OpenStore) -> Iterator[dict[str, subprocess.
         yield started
 
 
-def test_what_was_acknowledged_before_the_primary_died_is_there_and_nothing_is_there_twice(
+def test_every_change_acknowledged_before_the_primary_died_is_there_exactly_once(
     pair: Pair, open_store: OpenStore, workers: dict[str, subprocess.Popen[str]]
 ) -> None:
     said: dict[str, list[str]] = {provider: [] for provider in PROVIDERS}
@@ -162,7 +162,7 @@ def test_the_order_of_the_hosts_does_not_matter(pair: Pair, open_store: OpenStor
     other.close()
 
 
-def test_a_standby_alone_is_said_to_be_one(pair: Pair, open_store: OpenStore) -> None:
+def test_a_lone_standby_is_reported_as_a_standby(pair: Pair, open_store: OpenStore) -> None:
     caught_up = "SELECT bool_and(replay_lsn >= pg_current_wal_lsn()) FROM pg_stat_replication"
     eventually(lambda: pair.primary.sql(caught_up) == [(True,)])
     alone = store_from_url(pair.standby.url("keys"))
@@ -176,7 +176,7 @@ def test_a_standby_alone_is_said_to_be_one(pair: Pair, open_store: OpenStore) ->
     reading.close()
 
 
-def test_while_nobody_is_primary_there_is_no_answer(pair: Pair, open_store: OpenStore) -> None:
+def test_without_a_primary_the_store_is_unreachable(pair: Pair, open_store: OpenStore) -> None:
     pair.primary.kill()
     with pytest.raises((StoreUnreachable, StoreReadOnly)):
         open_store.store.open()

@@ -65,7 +65,7 @@ def test_store_init_takes_away_what_others_were_given_or_made(
     assert sql.execute("UPDATE kojikey.keys SET revision = 'x'").rowcount == 2
 
 
-def test_what_others_lock_is_not_waited_for_without_end(
+def test_waiting_for_the_locks_of_others_ends(
     postgres: Server, database: str, owner: str, store: PostgresStore
 ) -> None:
     hasty = PostgresStore(read_address(postgres.url(database, owner)), lock_timeout=0.05)
@@ -86,7 +86,7 @@ def test_a_role_that_the_server_exempts_is_granted_nothing(store: PostgresStore,
             store.read(grant_ref(ACME, name))
 
 
-def test_a_schema_that_was_prepared_for_somebody_is_theirs_whoever_creates_the_store(
+def test_a_prepared_schema_keeps_its_owner_whoever_creates_the_store(
     postgres: Server, database: str, owner: str
 ) -> None:
     postgres.sql(f"CREATE SCHEMA kojikey AUTHORIZATION {owner}", database=database)

@@ -64,7 +64,7 @@ def test_a_role_locks_no_row_that_is_not_its_own(refused: Refused, table: str, s
         refused.sql.execute(f"SELECT 1 FROM kojikey.{table} FOR {strength}".encode())
 
 
-def test_who_locks_all_that_it_may_holds_up_nobody_else(hasty: PostgresStore, sql: Role, role: str) -> None:
+def test_a_role_that_locks_all_it_may_blocks_no_other_role(hasty: PostgresStore, sql: Role, role: str) -> None:
     with sql.transaction():
         for table in ("accounts", "keys"):
             sql.execute(f"SELECT 1 FROM kojikey.{table} FOR UPDATE".encode())
@@ -75,7 +75,7 @@ def test_who_locks_all_that_it_may_holds_up_nobody_else(hasty: PostgresStore, sq
             changed(hasty, key_ref(ACME, "elevenlabs"), {"n": 2})
 
 
-def test_who_was_granted_nothing_holds_up_nobody(
+def test_a_role_without_a_grant_blocks_no_other_role(
     hasty: PostgresStore, postgres: Server, database: str, role: str
 ) -> None:
     with postgres.a_role() as stranger, psycopg.connect(postgres.url(database, stranger)) as session:
@@ -85,7 +85,7 @@ def test_who_was_granted_nothing_holds_up_nobody(
         hasty.upgrade()
 
 
-def test_a_header_that_somebody_keeps_is_not_changed_meanwhile(
+def test_a_header_that_a_session_locks_is_not_changed(
     hasty: PostgresStore, store: PostgresStore, postgres: Server, database: str, owner: str
 ) -> None:
     with psycopg.connect(postgres.url(database, owner)) as session:
@@ -113,7 +113,7 @@ def test_a_role_takes_its_own_keys_away_and_no_others(
     assert {found.ref.account for found in store.scan()} == {BETA}
 
 
-def test_a_trigger_on_a_table_of_ones_own_does_not_delete_as_the_owner(
+def test_a_trigger_on_a_roles_own_table_does_not_delete_as_the_owner(
     sql: Role, postgres: Server, database: str, owner: str
 ) -> None:
     before = all_rows(postgres, database)
@@ -129,7 +129,7 @@ def test_a_trigger_on_a_table_of_ones_own_does_not_delete_as_the_owner(
 
 
 @pytest.mark.parametrize("seq", [0, -1, 2, 4])
-def test_only_the_next_event_is_taken(store: PostgresStore, sql: Role, seq: int) -> None:
+def test_only_the_event_with_the_next_number_is_accepted(store: PostgresStore, sql: Role, seq: int) -> None:
     changed(store, account_ref(ACME), counted(ACME, 9))
     with pytest.raises(psycopg.Error) as raised:
         sql.execute("INSERT INTO kojikey.events VALUES ('acme', %s, NULL, NULL, 'r', '{}')", (seq,))
@@ -137,9 +137,7 @@ def test_only_the_next_event_is_taken(store: PostgresStore, sql: Role, seq: int)
     assert sql.execute("INSERT INTO kojikey.events VALUES ('acme', 3, NULL, NULL, 'r', '{}')").rowcount == 1
 
 
-def test_a_refused_event_is_reported_as_the_stores_answer(
-    store: PostgresStore, role: str, postgres: Server, database: str
-) -> None:
+def test_a_refused_event_is_a_store_error(store: PostgresStore, role: str, postgres: Server, database: str) -> None:
     theirs = PostgresStore(read_address(postgres.url(database, role)))
     changed(store, account_ref(ACME), counted(ACME, 9))
     with pytest.raises(StoreDenied, match="only the next event"):
@@ -179,7 +177,7 @@ def test_a_store_of_an_earlier_release_opens_and_keeps_working(
     earlier.commit([Change(account_ref("gamma"), counted("gamma", 0), None), kept])
 
 
-def test_who_had_it_open_while_it_was_brought_up_to_date_goes_on(
+def test_a_store_that_was_open_during_the_upgrade_keeps_working(
     earlier: PostgresStore, role: str, postgres: Server, database: str
 ) -> None:
     theirs = PostgresStore(read_address(postgres.url(database, role)))
@@ -202,7 +200,7 @@ def test_who_had_it_open_while_it_was_brought_up_to_date_goes_on(
     ],
     ids=["header", "grant", "revoke"],
 )
-def test_what_needs_the_new_form_names_store_init(
+def test_changes_that_need_the_new_schema_name_store_init(
     earlier: PostgresStore, role: str, change: Callable[[PostgresStore, str], None]
 ) -> None:
     with pytest.raises(StoreVersion, match=r"earlier release \(schema version 1, here 2\)") as raised:

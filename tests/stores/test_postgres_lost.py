@@ -69,7 +69,7 @@ def state(store: PostgresStore) -> tuple[object, list[int]]:
     ],
     ids=["read", "scan", "open", "role"],
 )
-def test_reading_goes_on_over_another_connection(
+def test_reading_continues_over_another_connection(
     store: PostgresStore, between: Lossy, word: bytes, read: Callable[[PostgresStore], object], *, delivered: bool
 ) -> None:
     between.lose(word, delivered=delivered)
@@ -77,7 +77,7 @@ def test_reading_goes_on_over_another_connection(
     assert between.connections == 2
 
 
-def test_a_scan_goes_on_where_it_was(store: PostgresStore, direct: PostgresStore, between: Lossy) -> None:
+def test_a_scan_continues_where_it_stopped(store: PostgresStore, direct: PostgresStore, between: Lossy) -> None:
     names = [f"c-{number:04}" for number in range(900)]
     for start in range(0, 900, 100):
         direct.commit([Change(key_ref(name, "p"), {}, None) for name in names[start : start + 100]])
@@ -92,7 +92,7 @@ def test_a_scan_goes_on_where_it_was(store: PostgresStore, direct: PostgresStore
 @pytest.mark.parametrize("delivered", [True, False], ids=["made", "not made"])
 @pytest.mark.parametrize("word", [COMMIT, SETTINGS], ids=["at the commit", "before it"])
 @pytest.mark.parametrize("events", [[event(2)], []], ids=["with an event", "without"])
-def test_a_change_is_made_once_whatever_was_lost(
+def test_a_change_is_done_once_whatever_was_lost(
     store: PostgresStore, direct: PostgresStore, between: Lossy, word: bytes, events: list[Document], *, delivered: bool
 ) -> None:
     wanted = changes(store)
@@ -119,7 +119,7 @@ def test_a_key_is_added_and_deleted_once_whatever_was_lost(
 
 
 @pytest.mark.parametrize("delivered", [True, False], ids=["made", "not made"])
-def test_a_store_is_made_once_whatever_was_lost(
+def test_a_store_is_created_once_whatever_was_lost(
     postgres: Server, database: str, between: Lossy, *, delivered: bool
 ) -> None:
     store = PostgresStore(read_address(f"postgresql://postgres@127.0.0.1:{between.port}/{database}"))
@@ -129,7 +129,7 @@ def test_a_store_is_made_once_whatever_was_lost(
     store.close()
 
 
-def test_a_change_that_was_made_before_somebody_elses_is_acknowledged(
+def test_a_change_that_another_change_followed_is_acknowledged(
     store: PostgresStore, direct: PostgresStore, between: Lossy
 ) -> None:
     wanted = changes(store)
@@ -141,7 +141,7 @@ def test_a_change_that_was_made_before_somebody_elses_is_acknowledged(
     assert key.document == {"n": 3}
 
 
-def test_a_change_that_was_not_made_and_came_too_late_is_a_conflict(
+def test_a_change_that_was_lost_and_then_overtaken_is_a_conflict(
     store: PostgresStore, direct: PostgresStore, between: Lossy
 ) -> None:
     wanted = changes(store)
@@ -153,7 +153,7 @@ def test_a_change_that_was_not_made_and_came_too_late_is_a_conflict(
 
 
 @pytest.mark.parametrize("delivered", [True, False], ids=["made", "not made"])
-def test_without_an_event_a_change_that_was_overtaken_is_not_known(
+def test_the_outcome_of_an_overtaken_change_without_an_event_is_unknown(
     store: PostgresStore, direct: PostgresStore, between: Lossy, *, delivered: bool
 ) -> None:
     wanted = changes(store)
@@ -163,7 +163,7 @@ def test_without_an_event_a_change_that_was_overtaken_is_not_known(
 
 
 @pytest.mark.parametrize("delivered", [True, False], ids=["made", "not made"])
-def test_a_change_whose_outcome_cannot_be_asked_is_not_known_and_says_how_to_find_out(
+def test_an_unknown_outcome_is_reported_with_the_command_that_finds_out(
     store: PostgresStore, direct: PostgresStore, between: Lossy, *, delivered: bool
 ) -> None:
     wanted = changes(store)
@@ -175,11 +175,12 @@ def test_a_change_whose_outcome_cannot_be_asked_is_not_known_and_says_how_to_fin
     assert state(direct)[1] == ([1, 2] if delivered else [1])
 
 
-def test_a_server_that_restarted_meanwhile_is_not_noticed(postgres: Server, direct: PostgresStore) -> None:
+def test_connections_that_the_server_ended_are_replaced(postgres: Server, direct: PostgresStore) -> None:
     before = state(direct)
-    for mode in ("pg_terminate_backend(pid)", "pg_terminate_backend(pid)"):
-        postgres.sql(f"SELECT {mode} FROM pg_stat_activity WHERE application_name = 'kojikey'")
+    end_all = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'kojikey'"
+    for _ in range(2):
+        postgres.sql(end_all)
         assert state(direct) == before
-        postgres.sql(f"SELECT {mode} FROM pg_stat_activity WHERE application_name = 'kojikey'")
+        postgres.sql(end_all)
         direct.commit(changes(direct, 1))
         before = state(direct)

@@ -96,14 +96,14 @@ def url(server: Server, host: str = "localhost", **options: object) -> str:
     return f"postgresql://postgres@{host}:{server.port}/postgres?{query}"
 
 
-def test_the_server_that_was_meant_is_talked_to(server: Server, root: Path, everything_is_remote: None) -> None:
+def test_a_server_with_a_valid_certificate_is_used(server: Server, root: Path, everything_is_remote: None) -> None:
     store = store_from_url(url(server, sslrootcert=root))
     store.create({"format": 1})
     assert dict(store.describe().details)["connection"] == "TLS, the server verified"
     store.close()
 
 
-def test_the_cas_of_the_machine_count_without_a_word(
+def test_the_cas_of_the_machine_are_trusted_without_a_setting(
     server: Server, root: Path, everything_is_remote: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(root))
@@ -112,7 +112,7 @@ def test_the_cas_of_the_machine_count_without_a_word(
     store.close()
 
 
-def test_another_ca_or_another_name_is_another_server(
+def test_a_certificate_of_another_ca_or_name_is_refused(
     server: Server, root: Path, tmp_path: Path, everything_is_remote: None
 ) -> None:
     other = written(tmp_path, "other", certificate("another CA", None))
@@ -128,14 +128,14 @@ def test_another_ca_or_another_name_is_another_server(
         store.close()
 
 
-def test_a_server_without_tls_gets_nothing(postgres: Server, root: Path, everything_is_remote: None) -> None:
+def test_a_server_without_tls_is_refused(postgres: Server, root: Path, everything_is_remote: None) -> None:
     store = store_from_url(url(postgres, sslrootcert=root))
     with pytest.raises(StoreUnreachable, match="could not prove by TLS"):
         store.open()
     store.close()
 
 
-def test_a_server_that_wants_tls_says_so_to_one_that_comes_without(server: Server) -> None:
+def test_a_server_that_requires_tls_denies_a_connection_without_it(server: Server) -> None:
     store = store_from_url(url(server, sslmode="disable"))
     with pytest.raises(StoreDenied, match="pg_hba"):
         store.open()

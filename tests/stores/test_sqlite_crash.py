@@ -32,7 +32,7 @@ STRIDES = [4, exhaustive(1)]
 
 
 @pytest.mark.parametrize("stride", STRIDES)
-def test_a_store_that_was_killed_while_it_was_made_is_there_whole_or_not_at_all(tmp_path: Path, stride: int) -> None:
+def test_a_kill_while_a_store_is_created_leaves_a_whole_store_or_none(tmp_path: Path, stride: int) -> None:
     outcomes = []
     for step in itertools.count(1, stride):
         path = tmp_path / str(step) / "deep" / "keys.db"
@@ -56,7 +56,7 @@ def test_a_store_that_was_killed_while_it_was_made_is_there_whole_or_not_at_all(
 
 
 @pytest.mark.parametrize("stride", STRIDES)
-def test_a_change_that_was_killed_is_made_whole_or_not_at_all(tmp_path: Path, stride: int) -> None:
+def test_a_kill_during_a_change_leaves_it_whole_or_not_done(tmp_path: Path, stride: int) -> None:
     path = tmp_path / "keys.db"
     store = SqliteStore(str(path))
     store.create({"format": 1})
@@ -90,9 +90,7 @@ def state(path: Path) -> int:
 
 
 @pytest.mark.parametrize("acknowledged", [1, 5, 34, *map(exhaustive, (2, 3, 8, 13, 21))])
-def test_what_was_acknowledged_before_a_kill_is_there_and_nothing_is_half_there(
-    tmp_path: Path, acknowledged: int
-) -> None:
+def test_changes_acknowledged_before_a_kill_are_there_and_no_half_change_is(tmp_path: Path, acknowledged: int) -> None:
     path = tmp_path / "keys.db"
     SqliteStore(str(path)).create({"format": 1})
     command = [

@@ -67,7 +67,7 @@ def as_nobody(path: Path, *verbs: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("file", "folder_mode"), [(0o600, 0o500), (0o400, 0o700), (0o400, 0o500)])
-def test_a_read_only_place_is_read_but_not_written(path: Path, file: int, folder_mode: int) -> None:
+def test_a_store_in_a_read_only_place_can_be_read_and_not_changed(path: Path, file: int, folder_mode: int) -> None:
     before = path.read_bytes()
     path.chmod(file)
     path.parent.chmod(folder_mode)
@@ -78,20 +78,20 @@ def test_a_read_only_place_is_read_but_not_written(path: Path, file: int, folder
 
 
 @pytest.mark.parametrize(("file", "folder_mode"), [(0o000, 0o700), (0o600, 0o000), (0o200, 0o700)])
-def test_a_place_that_may_not_be_read_is_denied(path: Path, file: int, folder_mode: int) -> None:
+def test_a_store_that_may_not_be_read_is_denied(path: Path, file: int, folder_mode: int) -> None:
     path.chmod(file)
     path.parent.chmod(folder_mode)
     for answer in as_nobody(path, "open", "scan", "commit", "create"):
         assert answer.startswith(("StoreDenied: ", "StoreExists: "))
 
 
-def test_the_hint_about_a_store_of_another_user_is_not_to_restore_it() -> None:
+def test_the_hint_about_another_users_store_does_not_suggest_to_restore_it() -> None:
     error = translated(PermissionError(errno.EACCES, os.strerror(errno.EACCES)), "here")
     assert isinstance(error, StoreDenied)
     assert "as the user whose store it is" in str(error.hint)
 
 
-def test_a_store_is_not_made_in_a_read_only_folder(folder: Path) -> None:
+def test_a_store_is_not_created_in_a_read_only_folder(folder: Path) -> None:
     folder.chmod(0o500)
     assert as_nobody(folder / "keys.db", "create")[0].startswith("StoreDenied: ")
     assert as_nobody(folder / "new.db", "create")[0].startswith("StoreDenied: ")
@@ -99,7 +99,7 @@ def test_a_store_is_not_made_in_a_read_only_folder(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(("file", "folder_mode"), [(0o600, 0o500), (0o400, 0o700), (0o400, 0o500)])
-def test_a_half_done_change_in_a_read_only_place_is_reported_and_not_read_as_done(
+def test_a_half_done_change_in_a_read_only_place_is_reported_and_not_read(
     path: Path, file: int, folder_mode: int
 ) -> None:
     store = SqliteStore(str(path))
@@ -131,7 +131,7 @@ def test_a_limit_on_the_size_of_files_leaves_the_old_state(path: Path) -> None:
     store.commit([Change(key_ref("acme", "late"), {"pad": "x" * 60_000}, None)])
 
 
-def test_a_store_that_does_not_fit_is_not_made(folder: Path) -> None:
+def test_a_store_that_does_not_fit_on_the_disk_is_not_created(folder: Path) -> None:
     for limit in (0, 1, 4096, 8192):
         (answer,) = constrained(folder / "keys.db", limit, "create")
         assert answer.startswith("StoreFull: ")
@@ -193,7 +193,7 @@ def test_a_store_that_another_process_holds_is_locked_and_then_free(path: Path) 
     assert store.open().document == {"format": 1}
 
 
-def test_a_store_that_another_process_is_about_to_change_is_read_as_it_was(path: Path) -> None:
+def test_a_store_that_another_process_is_changing_is_read_as_before(path: Path) -> None:
     store = SqliteStore(str(path), busy_timeout=0)
     with held(path, "BEGIN IMMEDIATE", "UPDATE keys SET document = '{}'"):
         key = store.read(KEY)
@@ -204,7 +204,7 @@ def test_a_store_that_another_process_is_about_to_change_is_read_as_it_was(path:
     store.commit([Change(KEY, {"n": 2}, key.revision)])
 
 
-def test_a_change_that_a_reader_holds_up_is_taken_back_whole(path: Path) -> None:
+def test_a_change_that_a_reader_blocks_is_rolled_back_whole(path: Path) -> None:
     store, reader = SqliteStore(str(path), busy_timeout=0), SqliteStore(str(path))
     key = store.read(KEY)
     assert key is not None
@@ -217,7 +217,7 @@ def test_a_change_that_a_reader_holds_up_is_taken_back_whole(path: Path) -> None
 
 
 @pytest.mark.parametrize(("seconds", "milliseconds"), [(None, 5_000), (0.25, 250), (0, 0)])
-def test_sqlite_gets_the_time_to_wait_for_a_lock(path: Path, seconds: float | None, milliseconds: int) -> None:
+def test_the_time_to_wait_for_a_lock_is_given_to_sqlite(path: Path, seconds: float | None, milliseconds: int) -> None:
     store = SqliteStore(str(path)) if seconds is None else SqliteStore(str(path), busy_timeout=seconds)
     assert store._opened().execute("PRAGMA busy_timeout").fetchall() == [(milliseconds,)]
 

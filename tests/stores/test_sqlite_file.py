@@ -52,7 +52,7 @@ def mend(hint: str | None) -> None:
     subprocess.run(shlex.split(hint), check=True)
 
 
-def test_file_and_folders_are_its_owners_alone_whatever_the_umask(tmp_path: Path) -> None:
+def test_only_the_owner_can_use_the_file_and_its_folders_whatever_the_umask(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         store = made(tmp_path / "a" / "b" / "keys.db")
@@ -68,7 +68,7 @@ def test_a_new_store_is_one_file(path: Path) -> None:
     assert path.stat().st_nlink == 1
 
 
-def test_the_journal_of_a_change_is_its_owners_alone_and_goes_with_it(
+def test_only_the_owner_can_use_the_journal_and_it_is_removed_after_the_change(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, modes = SqliteStore(str(path)), []
@@ -138,7 +138,7 @@ def test_a_file_of_another_user_is_refused(path: Path, monkeypatch: pytest.Monke
         SqliteStore(str(path)).open()
 
 
-def test_a_link_is_followed_and_judged_where_it_leads(path: Path, tmp_path: Path) -> None:
+def test_a_link_is_followed_and_its_target_is_checked(path: Path, tmp_path: Path) -> None:
     link = tmp_path / "link.db"
     link.symlink_to(path)
     SqliteStore(str(link)).commit([Change(KEY, {"n": 1}, None)])
@@ -149,7 +149,7 @@ def test_a_link_is_followed_and_judged_where_it_leads(path: Path, tmp_path: Path
         SqliteStore(str(link)).open()
 
 
-def test_a_link_that_others_could_turn_is_refused(path: Path, tmp_path: Path) -> None:
+def test_a_link_that_others_can_redirect_is_refused(path: Path, tmp_path: Path) -> None:
     shared = tmp_path / "shared"
     shared.mkdir()
     (shared / "link.db").symlink_to(path)
@@ -159,7 +159,7 @@ def test_a_link_that_others_could_turn_is_refused(path: Path, tmp_path: Path) ->
     assert raised.value.hint == f"chmod go-w {shared}"
 
 
-def test_a_link_to_nothing_is_not_taken_for_no_store_and_none_is_made_there(tmp_path: Path) -> None:
+def test_a_dangling_link_is_an_error_and_no_store_is_created_at_its_target(tmp_path: Path) -> None:
     link = tmp_path / "link.db"
     link.symlink_to(tmp_path / "nowhere.db")
     for verb in (lambda: SqliteStore(str(link)).open(), lambda: SqliteStore(str(link)).create({})):
@@ -170,7 +170,7 @@ def test_a_link_to_nothing_is_not_taken_for_no_store_and_none_is_made_there(tmp_
 
 
 @pytest.mark.parametrize("folder", ["/proc/nowhere", "/dev/null/x"])
-def test_a_folder_that_cannot_be_made_is_named(folder: str) -> None:
+def test_a_folder_that_cannot_be_created_is_named(folder: str) -> None:
     with pytest.raises(StoreUnavailable, match=f"its folder {folder.removesuffix('/x')}") as caught:
         SqliteStore(f"{folder}/deeper/keys.db").create({})
     assert not isinstance(caught.value, StoreNotFound)
@@ -179,7 +179,7 @@ def test_a_folder_that_cannot_be_made_is_named(folder: str) -> None:
 @pytest.mark.parametrize(
     "name", ["keys.db", "100%.db", "a?mode=memory", "a#b", "%2e%2e", "spa ce'\"", "鍵.db", "\udcff.db"]
 )
-def test_any_name_of_a_file_is_taken_literally(tmp_path: Path, name: str) -> None:
+def test_any_file_name_is_taken_literally(tmp_path: Path, name: str) -> None:
     made(tmp_path / name).commit([Change(KEY, {"n": 1}, None)])
     assert [file.name for file in tmp_path.iterdir()] == [name]
     assert SqliteStore(str(tmp_path / name)).read(KEY) is not None
@@ -187,7 +187,7 @@ def test_any_name_of_a_file_is_taken_literally(tmp_path: Path, name: str) -> Non
 
 
 @pytest.mark.parametrize("path", ["", "a\0b"])
-def test_what_cannot_be_a_path_is_refused(path: str) -> None:
+def test_text_that_cannot_be_a_path_is_refused(path: str) -> None:
     with pytest.raises(UsageError):
         SqliteStore(path)
 
@@ -220,7 +220,7 @@ def loop(path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [folder, pipe, socket_file, empty], ids=lambda make: str(make.__name__))
-def test_what_is_no_store_is_said_to_be_none_and_left_alone(tmp_path: Path, make: Callable[[Path], None]) -> None:
+def test_a_file_that_is_no_store_is_reported_and_left_unchanged(tmp_path: Path, make: Callable[[Path], None]) -> None:
     path = tmp_path / "keys.db"
     make(path)
     before = path.lstat()
@@ -234,13 +234,13 @@ def test_what_is_no_store_is_said_to_be_none_and_left_alone(tmp_path: Path, make
     assert [file.name for file in tmp_path.iterdir()] == ["keys.db"]
 
 
-def test_a_link_that_leads_to_itself_is_an_error_of_ours(tmp_path: Path) -> None:
+def test_a_link_to_itself_is_a_kojikey_error(tmp_path: Path) -> None:
     loop(tmp_path / "keys.db")
     with pytest.raises(KojikeyError):
         SqliteStore(str(tmp_path / "keys.db")).open()
 
 
-def test_a_path_through_a_file_is_no_store_and_makes_none(path: Path) -> None:
+def test_a_path_through_a_file_is_no_store_and_none_is_created(path: Path) -> None:
     with pytest.raises(StoreNotFound):
         SqliteStore(str(path / "deeper.db")).open()
     with pytest.raises(KojikeyError):
@@ -261,7 +261,7 @@ def test_a_file_that_was_replaced_while_in_use_is_not_written(path: Path) -> Non
 
 
 @pytest.mark.parametrize("code", [errno.EPERM, errno.ENOTSUP, errno.EMLINK], ids=lambda code: errno.errorcode[code])
-def test_where_links_are_not_supported_a_store_is_made_all_the_same(
+def test_a_store_is_created_where_hard_links_are_not_supported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
     def refuse(source: str, target: str) -> None:
@@ -277,7 +277,7 @@ def test_where_links_are_not_supported_a_store_is_made_all_the_same(
 
 
 @pytest.mark.parametrize("links", [True, False], ids=["links", "no links"])
-def test_a_name_that_was_taken_at_the_last_moment_is_not_overwritten(
+def test_a_file_that_appears_at_the_last_moment_is_not_overwritten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
 ) -> None:
     path, link = tmp_path / "keys.db", os.link
@@ -295,7 +295,7 @@ def test_a_name_that_was_taken_at_the_last_moment_is_not_overwritten(
     assert [file.name for file in tmp_path.iterdir()] == ["keys.db"]
 
 
-def test_nothing_of_a_deleted_key_stays_in_the_file(path: Path) -> None:
+def test_no_bytes_of_a_deleted_key_stay_in_the_file(path: Path) -> None:
     store = SqliteStore(str(path))
     (revision,) = store.commit([Change(KEY, {"sealed": "CANARY" * 500}, None)])
     (account,) = store.commit([Change(account_ref("acme"), {"wrapped": "CANARY"}, None)])

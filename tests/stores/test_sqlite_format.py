@@ -86,7 +86,7 @@ def test_a_store_of_a_newer_kojikey_is_refused_unchanged(path: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_an_older_store_is_brought_up_to_date_with_all_it_has(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_older_store_is_migrated_with_all_its_content(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = list(SqliteStore(str(path)).scan())
     teach(monkeypatch, *TWO_MORE)
     store = SqliteStore(str(path))
@@ -98,14 +98,14 @@ def test_an_older_store_is_brought_up_to_date_with_all_it_has(path: Path, monkey
     connection.close()
 
 
-def test_a_new_store_is_of_the_newest_format(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_store_has_the_newest_format(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     teach(monkeypatch, *TWO_MORE)
     store = SqliteStore(str(tmp_path / "new.db"))
     store.create({})
     assert dict(store.describe().details)["format"] == "3"
 
 
-def test_a_step_that_fails_leaves_the_older_store(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_migration_that_fails_leaves_the_older_store(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = path.read_bytes()
     with monkeypatch.context() as patch:
         teach(patch, ("ALTER TABLE keys ADD COLUMN a TEXT", "INSERT INTO nowhere VALUES (1)"))
@@ -115,7 +115,7 @@ def test_a_step_that_fails_leaves_the_older_store(path: Path, monkeypatch: pytes
     assert SqliteStore(str(path)).open().document == {"format": 1}
 
 
-def test_an_older_store_that_cannot_be_written_is_said_to_be_of_another_version(
+def test_an_older_store_that_cannot_be_written_is_reported_as_another_version(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     teach(monkeypatch, *TWO_MORE)
@@ -129,7 +129,7 @@ def test_an_older_store_that_cannot_be_written_is_said_to_be_of_another_version(
     assert path.read_bytes() == before
 
 
-def test_who_opened_it_before_it_was_brought_up_to_date_does_not_write(path: Path) -> None:
+def test_a_store_that_was_opened_before_its_migration_does_not_write(path: Path) -> None:
     store = SqliteStore(str(path))
     store.open()
     by_hand(path, "PRAGMA user_version = 2")
@@ -175,7 +175,7 @@ def uses(store: Store) -> list[Callable[[], object]]:
     ],
     ids=lambda statements: statements[0][:40],
 )
-def test_a_store_that_was_meddled_with_is_reported_and_left_alone(path: Path, statements: list[str]) -> None:
+def test_a_store_with_changed_tables_is_reported_and_left_unchanged(path: Path, statements: list[str]) -> None:
     by_hand(path, *statements)
     before = path.read_bytes()
     with pytest.raises((StoreCorrupt, StoreVersion)):
@@ -186,7 +186,7 @@ def test_a_store_that_was_meddled_with_is_reported_and_left_alone(path: Path, st
     assert path.read_bytes() == before
 
 
-def test_tables_that_others_added_do_not_matter(path: Path) -> None:
+def test_tables_of_others_in_the_file_do_no_harm(path: Path) -> None:
     by_hand(path, "CREATE INDEX theirs ON keys (revision)", "ANALYZE", "CREATE TABLE notes (a)")
     assert len(list(SqliteStore(str(path)).scan())) == 61
 
@@ -273,7 +273,7 @@ def test_a_damaged_file_is_never_taken_for_another_nor_replaced(
 @pytest.mark.parametrize(
     "damage", [all_is_garbage, all_is_zeroes, all_is_text], ids=lambda damage: str(damage.__name__)
 )
-def test_what_is_no_database_is_corrupt_and_not_missing(
+def test_a_file_that_is_not_a_database_is_corrupt_and_not_missing(
     path: Path, damage: Callable[[bytes, random.Random], bytes]
 ) -> None:
     path.write_bytes(damage(path.read_bytes(), random.Random(0)))

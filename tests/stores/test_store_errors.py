@@ -138,7 +138,7 @@ def test_the_list_of_codes_is_complete() -> None:
 
 @each("verb", VERBS.values())
 @each("kind", CLASSES)
-def test_no_error_of_the_engine_leaves_a_verb(verb: Callable[[Store], object], kind: type[Exception]) -> None:
+def test_no_error_of_sqlite_leaves_a_verb(verb: Callable[[Store], object], kind: type[Exception]) -> None:
     for code in (None, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CORRUPT):
         with pytest.raises(StoreUnavailable) as caught:
             verb(FailingStore(raised(kind, code)))
@@ -148,13 +148,13 @@ def test_no_error_of_the_engine_leaves_a_verb(verb: Callable[[Store], object], k
 
 
 @each("verb", VERBS.values())
-def test_a_bug_of_ours_leaves_a_verb_as_it_is(verb: Callable[[Store], object]) -> None:
+def test_an_error_of_kojikeys_code_leaves_a_verb_unchanged(verb: Callable[[Store], object]) -> None:
     with pytest.raises(ZeroDivisionError):
         verb(FailingStore(ZeroDivisionError()))
 
 
 @each("name", CODES)
-def test_every_code_of_sqlite_has_a_meaning_and_says_what_was_not_done(name: str) -> None:
+def test_every_code_of_sqlite_has_a_message_that_says_what_was_not_done(name: str) -> None:
     error = translated(raised(sqlite3.OperationalError, CODES[name]), "the/place")
     assert isinstance(error, StoreUnavailable)
     assert str(error).startswith("the store the/place ")
@@ -186,13 +186,13 @@ def test_every_code_of_sqlite_has_a_meaning_and_says_what_was_not_done(name: str
         ("SQLITE_MISUSE", StoreUnavailable),
     ],
 )
-def test_a_code_of_sqlite_means(name: str, kind: type[StoreUnavailable]) -> None:
+def test_each_code_of_sqlite_is_a_kind_of_error(name: str, kind: type[StoreUnavailable]) -> None:
     assert type(translated(raised(sqlite3.OperationalError, CODES[name]), "x")) is kind
 
 
 @pytest.mark.parametrize("function", ["stat", "lstat", "mkdir", "open", "fsync", "link", "unlink", "urandom"])
 @pytest.mark.parametrize("name", ["create", "open", "commit", "describe"])
-def test_no_error_of_the_system_leaves_a_verb(
+def test_no_error_of_the_operating_system_leaves_a_verb(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function: str, name: str
 ) -> None:
     there = SqliteStore(str(tmp_path / "keys.db"))

@@ -31,7 +31,7 @@ from support.each import each
         ("sqlite:///keys.db", "/keys.db"),
     ],
 )
-def test_an_sqlite_url_means_the_file_of_that_whole_path(url: str, place: str) -> None:
+def test_an_sqlite_url_names_the_file_of_its_whole_path(url: str, place: str) -> None:
     assert store_from_url(url).place == place
 
 
@@ -57,7 +57,7 @@ def test_an_sqlite_url_means_the_file_of_that_whole_path(url: str, place: str) -
         "memory",
     ],
 )
-def test_what_is_not_the_url_of_a_store_is_refused_with_the_way_to_write_it(url: str) -> None:
+def test_a_malformed_store_url_is_refused_with_the_correct_form(url: str) -> None:
     with pytest.raises(UsageError) as raised:
         store_from_url(url)
     assert raised.value.hint or "\0" in url or "%00" in url
@@ -83,13 +83,13 @@ def test_an_unknown_scheme_is_answered_with_the_known_ones() -> None:
         "user:CANARY@redis://x",
     ],
 )
-def test_a_password_or_a_key_in_the_place_of_a_url_is_not_repeated(url: str) -> None:
+def test_a_password_or_a_key_in_place_of_a_url_is_not_repeated(url: str) -> None:
     with pytest.raises(UsageError) as raised:
         store_from_url(url)
     assert "CANARY" not in f"{raised.value} {raised.value.hint}"
 
 
-def test_nothing_is_touched_before_the_first_verb(tmp_path: object) -> None:
+def test_opening_a_url_touches_nothing_before_the_first_verb(tmp_path: object) -> None:
     assert store_from_url(f"sqlite://{tmp_path}/none/keys.db").describe().place == f"{tmp_path}/none/keys.db"
 
 
@@ -100,7 +100,7 @@ DEAR = {
 }  # fmt: skip
 
 
-def test_opening_and_one_read_import_nothing_dear(tmp_path: object) -> None:
+def test_opening_and_one_read_import_no_slow_module(tmp_path: object) -> None:
     store_from_url(f"sqlite://{tmp_path}/keys.db").create({})
     script = (
         "import sys; before = set(sys.modules)\n"
@@ -162,6 +162,6 @@ class TestTheirStore(SharedStoreConformance):
         return (sqlite3.Error("what a row says"),)
 
 
-def test_a_competitor_that_ends_at_once_says_why() -> None:
+def test_a_competing_process_that_ends_at_once_reports_why() -> None:
     with pytest.raises(AssertionError, match="there are no nobodys stores"):
         compete("increment", "nobodys://x", [[1]])

@@ -43,11 +43,11 @@ class Test{number}(StoreConformance):
 BROKEN = {
     "lets an engine's own error escape": (
         "    def _translate(self, error):\n        return None",
-        "test_an_engine_s_error_leaves_as_one_of_ours",
+        "test_an_error_of_the_engine_leaves_as_a_store_error",
     ),
     "repeats what an engine said": (
         "    def _translate(self, error):\n        return StoreUnavailable(self.place, str(error))",
-        "test_an_engine_s_error_leaves_as_one_of_ours",
+        "test_an_error_of_the_engine_leaves_as_a_store_error",
     ),
     "takes a bug for a failure": (
         "    def _translate(self, error):\n        return StoreUnavailable(self.place, 'failed')",
@@ -95,5 +95,5 @@ def test_a_store_that_keeps_every_promise_passes(failed: list[set[str]]) -> None
 
 
 @pytest.mark.parametrize("wrong", KINDS[1:])
-def test_an_adapter_fails_that(failed: list[set[str]], wrong: str) -> None:
+def test_each_faulty_adapter_fails_the_test_of_its_fault(failed: list[set[str]], wrong: str) -> None:
     assert BROKEN[wrong][1] in failed[KINDS.index(wrong)]

@@ -40,7 +40,7 @@ NORMAL = [(provider, name) for provider, name in MADE_UP if provider in KOJIS or
 
 
 @pytest.mark.parametrize(("provider", "name"), of_which(MADE_UP, NORMAL))
-def test_a_test_of_each_made_up_key_finds_its_reason(provider: str, name: str) -> None:
+def test_a_test_of_each_sandbox_key_finds_its_reason(provider: str, name: str) -> None:
     with Sandbox() as sandbox:
         key = sandbox.key(provider, name)
         verdict = asyncio.run(probe(key))

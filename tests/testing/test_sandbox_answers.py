@@ -113,7 +113,7 @@ CASES = [(provider, name) for provider, table in ANSWERED.items() for name in ta
 
 
 @pytest.mark.parametrize(("provider", "name"), CASES)
-def test_each_made_up_key_gets_the_answer_of_its_reason(
+def test_each_sandbox_key_gets_the_answer_of_its_reason(
     sandbox: Sandbox, client: httpx.Client, provider: str, name: str
 ) -> None:
     method, path, status, word = ANSWERED[provider][name]
@@ -132,11 +132,11 @@ def test_every_key_has_a_case_here(provider: str) -> None:
     assert set(script_of(provider).scenarios) == set(ANSWERED[provider]) | WITHOUT_ANSWER
 
 
-def test_between_them_the_providers_have_every_reason(sandbox: Sandbox) -> None:
+def test_every_reason_has_a_key_of_some_provider(sandbox: Sandbox) -> None:
     assert {key.reason for key in sandbox.keys} == {reason.value for reason in Reason}
 
 
-def test_the_main_key_of_a_reason_bears_its_name(sandbox: Sandbox) -> None:
+def test_the_main_key_of_a_reason_is_named_after_it(sandbox: Sandbox) -> None:
     for key in sandbox.keys:
         assert sandbox.key(key.provider, key.reason).reason == key.reason
         assert key.outcome == OUTCOME_OF[Reason(key.reason)].value
@@ -298,7 +298,7 @@ def test_the_trace_id_is_the_request_id_of_the_body(sandbox: Sandbox, client: ht
     assert response.json()["detail"]["request_id"] == response.headers["x-trace-id"]
 
 
-def test_a_suspended_key_is_repeated_in_the_answer(sandbox: Sandbox, client: httpx.Client) -> None:
+def test_the_answer_to_a_suspended_key_repeats_it(sandbox: Sandbox, client: httpx.Client) -> None:
     key = sandbox.key("google_gemini", "revoked_suspended")
     assert f"api_key:{key.key}" in ask(client, key, "GET", "/v1beta/models").json()["error"]["message"]
 

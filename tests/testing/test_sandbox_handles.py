@@ -72,7 +72,7 @@ def test_no_tls_is_spoken_where_https_is_asked_for(sandbox: Sandbox, provider: s
 
 
 @pytest.mark.parametrize("provider", KOJIS)
-def test_following_a_redirect_with_the_key_is_noted(sandbox: Sandbox, provider: str) -> None:
+def test_a_redirect_followed_with_the_key_is_recorded(sandbox: Sandbox, provider: str) -> None:
     key = sandbox.key(provider, "redirected")
     response = get(key)
     assert response.is_redirect
@@ -85,7 +85,7 @@ def test_following_a_redirect_with_the_key_is_noted(sandbox: Sandbox, provider: 
 
 
 @pytest.mark.parametrize("provider", KOJIS)
-def test_a_revoked_key_works_no_longer(sandbox: Sandbox, provider: str) -> None:
+def test_a_revoked_key_is_rejected(sandbox: Sandbox, provider: str) -> None:
     key = sandbox.key(provider, "ok")
     assert get(key).status_code == 200
     sandbox.revoke(key)
@@ -103,7 +103,7 @@ def test_a_deleted_key_is_refused_by_the_management_api_of_its_provider(sandbox:
     assert httpx.get(url, headers=headers, trust_env=False).status_code == 401
 
 
-def test_a_key_of_ones_own_can_be_added(sandbox: Sandbox) -> None:
+def test_a_key_of_the_caller_can_be_added(sandbox: Sandbox) -> None:
     key = sandbox.add_key("elevenlabs", "sk_of_a_test", missing=("user_read",))
     assert "missing the permission user_read" in get(key).text
     sandbox.set_reason(key, "invalid_key")
@@ -127,7 +127,7 @@ def test_keys_for_load_tests_carry_their_reason(sandbox: Sandbox, provider: str)
 # --- what it keeps ---
 
 
-def test_no_key_is_in_what_it_shows_or_keeps(sandbox: Sandbox) -> None:
+def test_no_key_is_in_the_sandboxs_repr_or_records(sandbox: Sandbox) -> None:
     key = sandbox.add_key("google_gemini", "canary-key-0123456789-wxyz")
     with httpx.Client(trust_env=False, headers={"x-goog-api-key": key.key, "x-copy": key.key}) as client:
         client.post(f"{key.base_url}/v1beta/models/{key.key}", params={"key": key.key}, content=key.key)
@@ -172,7 +172,7 @@ def test_a_request_as_it_should_be_is_recorded_without_a_fault(sandbox: Sandbox)
     assert sandbox.faults == ()
 
 
-def test_what_is_kept_is_bounded_and_what_is_counted_is_not(sandbox: Sandbox) -> None:
+def test_records_are_bounded_and_counts_are_not(sandbox: Sandbox) -> None:
     key = sandbox.key("elevenlabs", "ok")
     with httpx.Client(trust_env=False, headers={"xi-api-key": key.key}) as client:
         for _ in range(1010):
@@ -190,7 +190,7 @@ def test_a_sandbox_key_has_all_that_a_table_needs(sandbox: Sandbox) -> None:
 # --- holding, latency, faults ---
 
 
-def test_a_held_request_is_under_way_until_it_is_let_go(sandbox: Sandbox) -> None:
+def test_a_held_request_is_under_way_until_it_is_released(sandbox: Sandbox) -> None:
     key = sandbox.key("google_gemini", "ok")
     with ThreadPoolExecutor() as pool:
         with sandbox.hold():
@@ -261,7 +261,7 @@ def test_latency_delays_the_answer(sandbox: Sandbox) -> None:
     ("kind", "error"),
     [("reset", httpx.ReadError), ("down", httpx.RemoteProtocolError), ("slow", httpx.TimeoutException)],
 )
-def test_a_fault_breaks_one_provider_until_it_is_mended(
+def test_a_fault_applies_to_one_provider_until_it_is_removed(
     sandbox: Sandbox, provider: str, kind: str, error: type[Exception]
 ) -> None:
     key = sandbox.key(provider, "ok")
@@ -294,7 +294,7 @@ def test_garbage_and_a_portal_come_with_a_good_status(sandbox: Sandbox) -> None:
     assert (response.status_code, response.headers["content-type"]) == (200, "text/html")
 
 
-def test_a_mistake_of_its_own_is_reported_and_answered(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_of_the_sandbox_is_reported_and_answered(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     def mistaken(*_: object) -> Reply:
         raise KeyError("a fact that nobody knows")
 

@@ -16,7 +16,7 @@ from support.each import each
 PLAYED = [provider for provider in PROVIDERS if script_of(provider).routes]
 
 
-def test_every_bundled_provider_is_played() -> None:
+def test_the_sandbox_plays_every_bundled_provider() -> None:
     assert set(PROVIDERS) == set(load_catalog().ids())
 
 
@@ -28,7 +28,7 @@ def test_a_played_provider_takes_the_key_as_its_definition_sends_it(provider: st
 
 
 @pytest.mark.parametrize("provider", PLAYED)
-def test_the_made_up_keys_look_like_the_providers_own(provider: str) -> None:
+def test_sandbox_keys_have_the_shapes_of_the_providers(provider: str) -> None:
     definition = load_catalog().get(provider)
     with Sandbox() as sandbox:
         for key in (key for key in sandbox.keys if key.provider == provider):

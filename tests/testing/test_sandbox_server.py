@@ -37,7 +37,7 @@ def get(key: SandboxKey, path: str | None = None, *, timeout: float = 10) -> htt
 # --- its life ---
 
 
-def test_importing_it_loads_nothing_but_the_standard_library() -> None:
+def test_importing_the_sandbox_loads_only_the_standard_library() -> None:
     program = "import sys, kojikey.testing; print(*{m.partition('.')[0] for m in sys.modules})"
     loaded = set(
         subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
@@ -102,7 +102,7 @@ def test_stopping_while_connections_come_in_leaves_none_open(capfd: pytest.Captu
     assert capfd.readouterr().err == ""
 
 
-def test_it_can_be_stopped_twice_and_started_again_but_not_started_twice() -> None:
+def test_the_sandbox_can_be_stopped_twice_and_restarted_but_not_started_twice() -> None:
     sandbox = Sandbox()
     sandbox.stop()
     for _ in range(2):
@@ -121,17 +121,17 @@ def test_a_port_that_is_taken_is_a_usage_error(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "localhost.example"])
-def test_it_listens_on_loopback_addresses_alone(host: str) -> None:
+def test_the_sandbox_listens_only_on_loopback_addresses(host: str) -> None:
     with pytest.raises(UsageError, match="loopback"):
         Sandbox(host=host)
 
 
-def test_it_has_no_keys_before_it_is_started() -> None:
+def test_the_sandbox_has_no_keys_before_it_is_started() -> None:
     with pytest.raises(UsageError, match="not started"):
         _ = Sandbox().keys
 
 
-def test_names_that_it_does_not_know_are_usage_errors(sandbox: Sandbox) -> None:
+def test_unknown_names_are_usage_errors(sandbox: Sandbox) -> None:
     for wrong in (
         lambda: sandbox.key("google_gemini", "no_such_reason"),
         lambda: sandbox.key("no_such_provider", "ok"),
@@ -175,11 +175,11 @@ def exchange(sandbox: Sandbox, raw: bytes) -> bytes:
         (b"GET / HTTP/1.1\r\n\r\n", b"404"),
     ],
 )
-def test_what_is_no_request_is_refused(sandbox: Sandbox, raw: bytes, status: bytes) -> None:
+def test_text_that_is_no_request_is_refused(sandbox: Sandbox, raw: bytes, status: bytes) -> None:
     assert exchange(sandbox, raw).startswith(b"HTTP/1.1 " + status + b" ")
 
 
-def test_half_a_request_is_no_request(sandbox: Sandbox, capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_incomplete_request_gets_no_answer(sandbox: Sandbox, capfd: pytest.CaptureFixture[str]) -> None:
     for raw in (b"", b"GET / HT", b"POST / HTTP/1.1\r\ncontent-length: 5\r\n\r\nabc"):
         assert exchange(sandbox, raw) == b""
     with contextlib.suppress(ConnectionError):  # too long a head is not read to its end
@@ -213,7 +213,7 @@ def test_requests_of_many_threads_are_all_answered(sandbox: Sandbox) -> None:
     assert sandbox.request_count == len(keys)
 
 
-def test_ipv6_is_loopback_too() -> None:
+def test_the_sandbox_can_listen_on_ipv6_loopback() -> None:
     try:
         with socket.socket(socket.AF_INET6) as probe:
             probe.bind(("::1", 0))

@@ -28,7 +28,7 @@ def of(providers: tuple[str, ...]) -> pytest.MarkDecorator:
 
 
 @of(CREATING)
-def test_a_key_that_was_created_is_there_with_the_name_it_was_given(played: Played) -> None:
+def test_a_created_key_is_listed_with_its_name(played: Played) -> None:
     old = played.old()
     made = played.ask(lambda keys: keys.create(played.wanted(old)))
     there = next(key for key in played.managed.keys if key.value == made.secret.reveal())
@@ -40,7 +40,7 @@ def test_a_key_that_was_created_is_there_with_the_name_it_was_given(played: Play
 
 
 @of(tuple(SETTINGS))
-def test_what_the_old_key_may_do_is_copied(played: Played) -> None:
+def test_a_new_key_gets_the_permissions_of_the_old_one(played: Played) -> None:
     old = played.old()
     plan = played.adapter.plan(old)
     played.created(old)
@@ -51,7 +51,7 @@ def test_what_the_old_key_may_do_is_copied(played: Played) -> None:
 
 
 @of(EXPIRING)
-def test_the_life_of_a_new_key_is_what_the_provider_answers(played: Played) -> None:
+def test_the_expiry_of_a_new_key_is_that_of_the_providers_answer(played: Played) -> None:
     old = played.old()
     wanted = replace(played.wanted(old), expires_at="2027-03-01T00:00:00Z")
     made = played.ask(lambda keys: keys.create(wanted)).key
@@ -78,7 +78,7 @@ def test_a_list_has_all_its_pages(played: Played) -> None:
 
 
 @of(("fireworks", "google_gemini", "openai", "openrouter", "xai"))
-def test_a_list_of_more_pages_than_are_read_is_an_error_and_not_a_part_of_it(
+def test_a_list_of_too_many_pages_is_an_error_and_not_a_partial_list(
     played: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client, "_MOST_PAGES", 3)
@@ -100,7 +100,7 @@ def test_the_key_in_use_is_found_by_its_hint_among_others(played: Played) -> Non
 
 
 @of(DELETING)
-def test_a_key_that_was_deleted_is_gone_and_deleting_it_again_does_nothing(played: Played) -> None:
+def test_a_deleted_key_is_gone_and_deleting_it_again_does_nothing(played: Played) -> None:
     old = played.old()
     made = played.ask(lambda keys: keys.create(played.wanted(old)))
     for _ in range(2):
@@ -109,7 +109,7 @@ def test_a_key_that_was_deleted_is_gone_and_deleting_it_again_does_nothing(playe
 
 
 @of(DISABLING)
-def test_a_key_that_was_disabled_is_still_listed_as_such(played: Played) -> None:
+def test_a_disabled_key_is_listed_as_disabled(played: Played) -> None:
     old = played.old()
     played.ask(lambda keys: keys.disable(old))
     found = played.ask(lambda keys: keys.find(old.key_id, old.parent))
@@ -119,7 +119,7 @@ def test_a_key_that_was_disabled_is_still_listed_as_such(played: Played) -> None
 
 @of(CREATING)
 @pytest.mark.parametrize(("trouble", "is_made"), [("lost", True), ("garbage", True), ("dropped", False)])
-def test_creating_is_asked_for_once_and_a_lost_answer_is_uncertain(played: Played, trouble: Any, is_made: bool) -> None:
+def test_creating_is_requested_once_and_a_lost_answer_is_uncertain(played: Played, trouble: Any, is_made: bool) -> None:
     old = played.old()
     wanted = played.wanted(old)
     played.managed.fail("create", trouble)
@@ -130,7 +130,7 @@ def test_creating_is_asked_for_once_and_a_lost_answer_is_uncertain(played: Playe
 
 
 @of(CREATING)
-def test_a_server_error_at_creating_is_uncertain_and_not_tried_again(played: Played) -> None:
+def test_a_server_error_at_creating_is_uncertain_and_is_not_retried(played: Played) -> None:
     old = played.old()
     wanted = played.wanted(old)
     played.managed.fail("create", "failing")
@@ -141,7 +141,7 @@ def test_a_server_error_at_creating_is_uncertain_and_not_tried_again(played: Pla
 
 
 @of(CREATING)
-def test_too_many_requests_are_waited_for_also_at_creating(played: Played) -> None:
+def test_creating_waits_after_too_many_requests(played: Played) -> None:
     old = played.old()
     wanted = played.wanted(old)
     played.managed.fail("create", "rate_limited", times=2)
@@ -155,7 +155,9 @@ def test_too_many_requests_are_waited_for_also_at_creating(played: Played) -> No
     ("trouble", "refusal"),
     [("limit", Refusal.LIMIT), ("permission", Refusal.PERMISSION), ("admin_key", Refusal.ADMIN_KEY)],
 )
-def test_a_refusal_at_creating_says_why_and_makes_nothing(played: Played, trouble: Any, refusal: Refusal) -> None:
+def test_a_refusal_at_creating_gives_the_reason_and_creates_nothing(
+    played: Played, trouble: Any, refusal: Refusal
+) -> None:
     old = played.old()
     wanted = played.wanted(old)
     played.managed.fail("create", trouble, detail="keys.write")
@@ -167,7 +169,7 @@ def test_a_refusal_at_creating_says_why_and_makes_nothing(played: Played, troubl
 
 
 @of(DELETING)
-def test_deleting_is_tried_again_after_a_server_error(played: Played) -> None:
+def test_deleting_is_retried_after_a_server_error(played: Played) -> None:
     old = played.old()
     made = played.ask(lambda keys: keys.create(played.wanted(old)))
     played.managed.fail("delete", "failing", times=1)
@@ -177,7 +179,7 @@ def test_deleting_is_tried_again_after_a_server_error(played: Played) -> None:
 
 
 @of(DELETING)
-def test_deleting_that_fails_for_ever_is_said(played: Played) -> None:
+def test_deleting_that_keeps_failing_is_reported(played: Played) -> None:
     old = played.old()
     made = played.ask(lambda keys: keys.create(played.wanted(old)))
     played.managed.fail("delete", "failing", times=None)
@@ -187,7 +189,7 @@ def test_deleting_that_fails_for_ever_is_said(played: Played) -> None:
 
 
 @of(LISTING)
-def test_a_parent_that_is_not_there_is_refused(played: Played) -> None:
+def test_a_missing_parent_is_refused(played: Played) -> None:
     with pytest.raises(NoSuchParent) as raised:
         played.ask(lambda keys: keys.checked_parent("no-such-parent"))
     assert "no-such-parent" not in str(raised.value)
@@ -204,7 +206,7 @@ def test_a_service_account_with_other_keys_is_not_deleted(played: Played) -> Non
 
 
 @of(MANAGED)
-def test_no_id_that_a_provider_sends_leaves_its_place_in_a_path(played: Played) -> None:
+def test_an_id_that_a_provider_sends_stays_one_segment_of_a_path(played: Played) -> None:
     key = RemoteKey("../../v1/other?x=1#y", parent="../p", owner="service_account:../a")
     before = len(played.managed.keys)
     with suppress(ManagementRefused, ManagementUnavailable, ValueError, NotImplementedError):

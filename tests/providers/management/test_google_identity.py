@@ -66,18 +66,18 @@ def test_the_token_of_the_environment_comes_first() -> None:
     assert access_token({"GOOGLE_OAUTH_ACCESS_TOKEN": f" {TOKEN}\n"}).reveal() == TOKEN
 
 
-def test_application_default_credentials_go_over_this_projects_client(credentials: None) -> None:
+def test_application_default_credentials_are_fetched_by_kojikeys_http_client(credentials: None) -> None:
     assert access_token({}).reveal() == TOKEN
 
 
-def test_they_can_be_asked_for_where_an_event_loop_runs(credentials: None) -> None:
+def test_a_token_can_be_fetched_while_an_event_loop_runs(credentials: None) -> None:
     async def ask() -> str:
         return access_token({}).reveal()
 
     assert asyncio.run(ask()) == TOKEN
 
 
-def test_a_refusal_of_google_is_no_answer(credentials: None) -> None:
+def test_a_refusal_by_google_leaves_management_unavailable(credentials: None) -> None:
     Answering.status = 400
     with pytest.raises(ManagementUnavailable):
         access_token({})

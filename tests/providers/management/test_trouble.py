@@ -43,7 +43,7 @@ everywhere = pytest.mark.parametrize(("played", "verb"), ASKED, indirect=["playe
 
 @everywhere
 @pytest.mark.parametrize("trouble", ["rate_limited", "failing", "lost", "dropped"])
-def test_what_only_reads_is_asked_again(played: Played, verb: Any, trouble: Any) -> None:
+def test_a_request_that_only_reads_is_retried(played: Played, verb: Any, trouble: Any) -> None:
     expected = played.ask(QUESTIONS[verb](played))
     played.managed.fail(verb, trouble, times=2)
     assert played.ask(QUESTIONS[verb](played)) == expected
@@ -53,7 +53,9 @@ def test_what_only_reads_is_asked_again(played: Played, verb: Any, trouble: Any)
 
 @everywhere
 @pytest.mark.parametrize("trouble", ["rate_limited", "failing", "dropped", "garbage"])
-def test_what_only_reads_and_gets_no_answer_has_changed_nothing(played: Played, verb: Any, trouble: Any) -> None:
+def test_a_read_without_an_answer_is_reported_as_having_changed_nothing(
+    played: Played, verb: Any, trouble: Any
+) -> None:
     played.managed.fail(verb, trouble, times=None)
     with pytest.raises(ManagementUnavailable) as raised:
         played.ask(QUESTIONS[verb](played))
@@ -64,7 +66,7 @@ def test_what_only_reads_and_gets_no_answer_has_changed_nothing(played: Played, 
 
 @everywhere
 @pytest.mark.parametrize(("trouble", "refusal"), [("permission", Refusal.PERMISSION), ("admin_key", Refusal.ADMIN_KEY)])
-def test_a_refusal_to_read_is_not_taken_for_an_empty_list(
+def test_a_refusal_to_list_is_not_taken_for_an_empty_list(
     played: Played, verb: Any, trouble: Any, refusal: Refusal
 ) -> None:
     played.managed.fail(verb, trouble, times=None, detail="keys.read")
@@ -118,7 +120,7 @@ class Recorded:
     ],
     indirect=["played"],
 )
-def test_members_of_any_type_raise_nothing_but_errors_of_ours(
+def test_members_of_any_type_raise_only_kojikey_errors(
     played: Played, verb: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each member of each answer in turn becomes something else, at every depth."""
@@ -221,7 +223,7 @@ def test_the_rate_of_a_run_counts_the_requests_of_key_management(played: Played)
 
 
 @pytest.mark.parametrize("played", ["elevenlabs"], indirect=True)
-def test_a_pause_that_a_provider_asks_for_is_kept_by_all_of_a_run(played: Played, sandbox: Sandbox) -> None:
+def test_a_pause_that_a_provider_asks_for_holds_for_the_whole_run(played: Played, sandbox: Sandbox) -> None:
     clock = Clock()
     traffic = Traffic(clock=lambda: clock.now)
     sandbox.retry_after = 7
@@ -235,7 +237,7 @@ def test_a_pause_that_a_provider_asks_for_is_kept_by_all_of_a_run(played: Played
 
 
 @pytest.mark.parametrize("played", ["elevenlabs"], indirect=True)
-def test_a_management_api_that_does_not_answer_is_left_alone_for_a_while(played: Played, sandbox: Sandbox) -> None:
+def test_a_management_api_that_does_not_answer_is_not_asked_for_a_while(played: Played, sandbox: Sandbox) -> None:
     clock, told = Clock(), list[str]()
     wanted = Wanted("kojikey default v2 0a1b2c3d", "0a1b2c3d", "sa-1")
     traffic = Traffic(clock=lambda: clock.now, warn=told.append)

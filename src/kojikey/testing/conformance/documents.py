@@ -34,7 +34,7 @@ class DocumentPromises(StoreFixtures):
         assert store.open().document == another().open().document == another().header().document == HEADER_DOCUMENT
         assert store.open().ref == HEADER
 
-    def test_no_verb_makes_a_store_that_is_not_there(self, another: Maker) -> None:
+    def test_no_verb_but_create_creates_a_store(self, another: Maker) -> None:
         store = another()
         for use in (
             store.open,
@@ -64,7 +64,7 @@ class DocumentPromises(StoreFixtures):
                 late.create({"format": 1, "store": "other"})
         assert everything(another()) == before
 
-    def test_a_header_over_the_limit_makes_no_store(self, another: Maker) -> None:
+    def test_a_header_over_the_limit_creates_no_store(self, another: Maker) -> None:
         with pytest.raises(StoreUnavailable):
             another().create(sized(DOCUMENT_LIMIT + 1))
         with pytest.raises(StoreNotFound):
@@ -78,12 +78,12 @@ class DocumentPromises(StoreFixtures):
             store.commit([Change(HEADER, {"kek": "late"}, before.revision)])
         assert another().open().document == {"kek": "next"}
 
-    def test_closing_twice_and_using_it_again_is_fine(self, store: Store) -> None:
+    def test_a_store_can_be_closed_twice_and_used_again(self, store: Store) -> None:
         store.close()
         store.close()
         assert store.open().document == HEADER_DOCUMENT
 
-    def test_it_describes_itself_before_and_after_it_is_there(self, another: Maker) -> None:
+    def test_a_store_describes_itself_before_and_after_it_exists(self, another: Maker) -> None:
         store = another()
         before = store.describe()
         store.create(HEADER_DOCUMENT)
@@ -94,7 +94,7 @@ class DocumentPromises(StoreFixtures):
     # reading and writing
 
     @pytest.mark.parametrize("ref", [ACCOUNT, KEY], ids=str)
-    def test_what_was_written_is_read_by_all(self, store: Store, another: Maker, ref: Ref) -> None:
+    def test_a_written_document_is_read_by_every_verb(self, store: Store, another: Maker, ref: Ref) -> None:
         reader = another()
         assert reader.read(ref) is None
         (revision,) = store.commit([Change(ref, {"a": [1, None, {"b": True}]}, None)])
@@ -102,14 +102,14 @@ class DocumentPromises(StoreFixtures):
         assert store.read(ref) == reader.read(ref) == another().read(ref) == expected
 
     @pytest.mark.parametrize("ref", [ACCOUNT, KEY], ids=str)
-    def test_what_was_deleted_is_gone_for_all(self, store: Store, another: Maker, ref: Ref) -> None:
+    def test_a_deleted_document_is_gone_for_every_verb(self, store: Store, another: Maker, ref: Ref) -> None:
         revision = put(store, ref, {"n": 1})
         assert store.commit([Change(ref, None, revision)]) == ("",)
         assert store.read(ref) is another().read(ref) is None
         assert list(store.accounts()) == list(store.scan()) == []
 
     @pytest.mark.parametrize("ref", [HEADER, ACCOUNT, KEY], ids=str)
-    def test_what_is_kept_stays_as_it_is_and_the_rest_is_made_only_while_it_does(self, store: Store, ref: Ref) -> None:
+    def test_a_kept_document_must_have_its_revision_and_stays_unchanged(self, store: Store, ref: Ref) -> None:
         revision = store.header().revision if ref == HEADER else put(store, ref, {"n": 1})
         before, other = store.read(ref), key_ref("acme", "other")
         assert before is not None
@@ -160,7 +160,7 @@ class DocumentPromises(StoreFixtures):
         assert [found.document["is"] for found in store.accounts()] == ["account"]
         assert [found.document["is"] for found in store.scan()] == ["key", "x"]
 
-    def test_odd_names_do_not_meet(self, store: Store) -> None:
+    def test_unusual_names_do_not_collide(self, store: Store) -> None:
         providers = ("p", "a" * 63, "a" * 64, *ODD_NAMES[:6])
         refs = sorted(key_ref(a, p) for a in ODD_NAMES for p in providers)
         for start in range(0, len(refs), self.batch):
@@ -188,7 +188,7 @@ class DocumentPromises(StoreFixtures):
         assert read is not None
         assert read.document == sized(DOCUMENT_LIMIT)
 
-    def test_the_limit_is_of_bytes_as_they_are_kept(self, store: Store) -> None:
+    def test_the_limit_counts_bytes_as_they_are_stored(self, store: Store) -> None:
         label = "é" * (DOCUMENT_LIMIT // 2)  # six bytes each, as JSON in ASCII
         with pytest.raises(StoreUnavailable):
             put(store, KEY, {"label": label})
@@ -262,7 +262,7 @@ class DocumentPromises(StoreFixtures):
         assert everything(store) == before
 
     @pytest.mark.parametrize("ref", [ACCOUNT, KEY], ids=str)
-    def test_what_is_there_is_not_made_again(self, store: Store, ref: Ref) -> None:
+    def test_an_existing_document_is_not_created_again(self, store: Store, ref: Ref) -> None:
         put(store, ref, {"n": 1})
         with pytest.raises(ChangedMeanwhile) as raised:
             store.commit([Change(ref, {"n": 2}, None)])
@@ -271,7 +271,7 @@ class DocumentPromises(StoreFixtures):
 
     @pytest.mark.parametrize("ref", [ACCOUNT, KEY], ids=str)
     @pytest.mark.parametrize("revision", ["0" * 16, None], ids=["at a revision", "at none"])
-    def test_what_is_not_there_is_neither_changed_nor_deleted(
+    def test_a_missing_document_is_neither_changed_nor_deleted(
         self, store: Store, ref: Ref, revision: str | None
     ) -> None:
         for document in (None, {"n": 1}) if revision else (None,):
@@ -310,7 +310,7 @@ class DocumentPromises(StoreFixtures):
         assert raised.value.ref == refs[place]
         assert everything(store) == everything(another()) == before
 
-    def test_an_event_whose_place_is_taken_undoes_all(self, store: Store, another: Maker) -> None:
+    def test_an_event_whose_number_is_taken_undoes_all(self, store: Store, another: Maker) -> None:
         revision = put(store, KEY, {"n": 1}, events=(event("acme", 1), event("acme", 2)))
         before = everything(store)
         for taken in ([event("acme", 2)], [event("acme", 3), event("acme", 2)], [event("acme", 3), event("acme", 3)]):
@@ -319,7 +319,7 @@ class DocumentPromises(StoreFixtures):
             assert raised.value.ref == ACCOUNT
         assert everything(store) == everything(another()) == before
 
-    def test_a_commit_after_a_conflict_is_as_any_other(self, store: Store) -> None:
+    def test_a_commit_after_a_conflict_succeeds(self, store: Store) -> None:
         revision = put(store, KEY, {"n": 1})
         with pytest.raises(ChangedMeanwhile):
             store.commit([Change(KEY, {"n": 2}, "0" * 16)])
@@ -340,7 +340,7 @@ class DocumentPromises(StoreFixtures):
         assert [found["note"] for found in store.events()] == [f"{a} {s}" for a in names for s in numbers]
         assert list(store.events("nobody")) == []
 
-    def test_an_account_s_document_goes_alone(self, store: Store) -> None:
+    def test_the_document_of_an_account_can_be_deleted_alone(self, store: Store) -> None:
         revision = put(store, ACCOUNT, {"n": 1}, events=(event("acme", 1),))
         put(store, KEY, {"n": 2})
         store.commit([Change(ACCOUNT, None, revision)])

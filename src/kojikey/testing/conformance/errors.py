@@ -58,7 +58,7 @@ class ErrorPromises(StoreFixtures):
         assert overridden == [], "an adapter fills in the verbs that begin with _"
 
     @pytest.mark.parametrize("verb", sorted(USES))
-    def test_an_engine_s_error_leaves_as_one_of_ours(
+    def test_an_error_of_the_engine_leaves_as_a_store_error(
         self, another: Maker, engine_errors: tuple[Exception, ...], verb: str
     ) -> None:
         for error in engine_errors:
@@ -71,7 +71,7 @@ class ErrorPromises(StoreFixtures):
             assert raised.value.__suppress_context__
 
     @pytest.mark.parametrize("verb", _ITERATE)
-    def test_an_error_in_the_middle_of_a_scan_leaves_as_one_of_ours(
+    def test_an_error_in_the_middle_of_a_scan_leaves_as_a_store_error(
         self, store: Store, engine_errors: tuple[Exception, ...], verb: str
     ) -> None:
         for error in engine_errors:
@@ -87,7 +87,7 @@ class ErrorPromises(StoreFixtures):
             USES[verb](store)
         assert raised.value is bug
 
-    def test_an_error_of_our_own_leaves_as_it_is(self, another: Maker) -> None:
+    def test_a_kojikey_error_leaves_unchanged(self, another: Maker) -> None:
         for verb, use in USES.items():
             store, error = another(), KojikeyError("ours", hint="repair it")
             _fail(store, verb, error)
@@ -95,7 +95,7 @@ class ErrorPromises(StoreFixtures):
                 use(store)
             assert raised.value is error
 
-    def test_a_store_goes_on_after_a_failure(
+    def test_a_store_can_be_used_after_a_failure(
         self, store: Store, engine_errors: tuple[Exception, ...], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         put(store, KEY, {"n": 1})

@@ -48,7 +48,7 @@ class ScanPromises(StoreFixtures):
         Query(providers=("google_gemini",), not_tested_since="2026-11-12T00:00:00Z", shard=(4, 5)),
     )
 
-    def test_a_scan_yields_what_its_query_takes(self, store: Store) -> None:
+    def test_a_scan_yields_the_keys_that_its_query_matches(self, store: Store) -> None:
         self._fill(store, self.page)
         present = list(store.scan())
         for query in self.queries:
@@ -109,7 +109,7 @@ class ScanPromises(StoreFixtures):
         assert {ref for ref in left if ref in set(refs)} <= set(seen)
         assert len(left) == self.page - len(range(0, len(seen), 50))
 
-    def test_a_scan_that_is_given_up_holds_nothing(self, store: Store, another: Maker) -> None:
+    def test_a_scan_that_is_stopped_early_holds_no_lock(self, store: Store, another: Maker) -> None:
         self._fill(store, self.page)
         scans = [store.scan(), store.accounts(), store.events(), store.scan(Query(shard=(1, 2)))]
         for scan in scans:

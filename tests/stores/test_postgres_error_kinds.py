@@ -58,14 +58,14 @@ SQLSTATES = sorted({
         (None, StoreUnreachable),
     ],
 )
-def test_a_code_of_the_server_means(state: str | None, kind: type[StoreUnavailable]) -> None:
+def test_each_code_of_the_server_is_a_kind_of_error(state: str | None, kind: type[StoreUnavailable]) -> None:
     error = psycopg.OperationalError(CANARY)
     error.sqlstate = state
     assert type(translated(error, ADDRESS)) is kind
 
 
 @each("name", SQLSTATES)
-def test_every_error_of_the_server_has_a_meaning_and_repeats_nothing(name: str) -> None:
+def test_every_error_of_the_server_has_a_message_and_repeats_nothing(name: str) -> None:
     error = translated(getattr(errors, name)(CANARY), ADDRESS)
     assert isinstance(error, StoreUnavailable)
     assert str(error).startswith("the store postgresql://nowhere/keys ")
@@ -74,7 +74,7 @@ def test_every_error_of_the_server_has_a_meaning_and_repeats_nothing(name: str) 
     assert "{" not in str(error)
 
 
-def test_of_several_servers_standbys_alone_are_no_reason_to_name_more_of_them() -> None:
+def test_the_hint_about_a_standby_asks_for_more_servers_only_if_the_url_names_one() -> None:
     for several, hint in ((False, "name all servers in the URL"), (True, "try again shortly")):
         address = ADDRESS._replace(is_several=several)
         error = not_connected(psycopg.OperationalError("session is read-only"), address)
@@ -108,13 +108,13 @@ def test_of_several_servers_standbys_alone_are_no_reason_to_name_more_of_them() 
         (CANARY, StoreUnreachable),
     ],
 )
-def test_a_reason_for_no_connection_means(text: str, kind: type[KojikeyError]) -> None:
+def test_each_connection_failure_is_a_kind_of_error(text: str, kind: type[KojikeyError]) -> None:
     error = not_connected(psycopg.OperationalError(f"connection failed: {text} {CANARY}"), ADDRESS)
     assert type(error) is kind
     assert error.hint
     assert CANARY not in f"{error} {error.hint}"
 
 
-def test_a_host_without_an_address() -> None:
+def test_a_host_without_an_address_is_reported_as_such() -> None:
     error = psycopg.OperationalError("failed to resolve host 'db.example': [Errno -2] Name or service not known")
     assert "host name" in str(not_connected(error, ADDRESS))
