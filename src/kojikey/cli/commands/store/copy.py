@@ -8,7 +8,7 @@ from kojikey.cli.exits import Exit
 from kojikey.cli.options import DRY_RUN, JSON, NO_COLOR, NO_INPUT, QUIET, STORE, TO
 from kojikey.cli.output.damaged_records import DamagedRecords
 from kojikey.model.account import checked_account
-from kojikey.model.errors import Conflict, Effect, KojikeyError, NotFound, StoreUnavailable, UsageError
+from kojikey.model.errors import CannotOpen, Conflict, Effect, KojikeyError, NotFound, StoreUnavailable, UsageError
 from kojikey.model.next_step import Hint, next_step
 
 TYPE_CHECKING = False
@@ -34,8 +34,7 @@ def store_copy(call: Call) -> int:
     accounts = tuple(dict.fromkeys(checked_account(name) for name in call[ONLY_ACCOUNTS]))
     source, target = _both(context)
     for open_store in (source, target):
-        open_store.ask_now()
-        open_store.kek()
+        _open(open_store)
     results: list[CopyResult] = []
     dry_run = call[DRY_RUN]
     damage = DamagedRecords(context.terminal, hint=_MEND)
@@ -55,6 +54,20 @@ def store_copy(call: Call) -> int:
     finally:
         wiring.close_all(source, target)
     return _show(context, results, target.store.place, accounts, damage)
+
+
+def _open(open_store: OpenStore) -> None:
+    """Get the KEK of one of the two stores, from a person if that is necessary.
+
+    Raises:
+        CannotOpen: it is not available, or is another one; the error names the store.
+    """
+    try:
+        open_store.ask_now()
+        open_store.kek()
+    except CannotOpen as error:
+        error.place = open_store.store.place
+        raise
 
 
 def _both(context: Context) -> tuple[OpenStore, OpenStore]:
@@ -116,7 +129,11 @@ def _show(
     if accounts or context.settings.account.origin != "default":
         page.line(_of(accounts, context.settings.account.origin), indent=2)
     if conflicts:
-        context.terminal.warn("the other store already has other keys there; they were not changed")
+        to = context.call[TO] or ""
+        remove = next_step("remove", "PROVIDER", "--account", "NAME", "--store", to)
+        context.terminal.warn(
+            Hint("the other store already has other keys there; they were not changed: ", remove, " makes room for one")
+        )
     return int(code)
 
 
