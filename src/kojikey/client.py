@@ -257,7 +257,11 @@ class Client(NotSerialisable):
         return open_store
 
     def _opened_again(self) -> OpenStore:
-        """Open a store that was there before: that it is gone does not mean that nobody has keys."""
+        """Open a store that existed before. If it is gone now, that is an error: it does not mean that it has no keys.
+
+        Raises:
+            StoreUnavailable: the store is gone, or cannot be used.
+        """
         try:
             open_store = wiring.open_chosen_store(self._settings, None)
         except StoreNotFound as error:

@@ -100,7 +100,7 @@ def provider_index(settings: Settings) -> dict[str, IndexEntry]:
 
 
 def unusable_definition(name: str, settings: Settings) -> Mistake | None:
-    """Return the mistake because of which a provider's definition is not used, None if it has no such file."""
+    """Return the mistake for which a provider's definition is not used, None if there is no such mistake."""
     from kojikey.providers.catalog import mistake_about
 
     return mistake_about(name, settings.mistakes.values())
@@ -256,7 +256,7 @@ def store_place(settings: Settings) -> str:
 
 
 def prepare_destination(open_store: OpenStore, settings: Settings, person: Person, *, account: str) -> Destination:
-    """Return where a new key of an account is saved: the store, or the local one that is created with its first key.
+    """Return the destination of a new key: the store, or a local store that is created when the key is saved.
 
     All questions to a person are asked now, before the key.
 

@@ -44,7 +44,7 @@ class HiddenBytes(bytes):
 
 
 def hidden_body(body: object) -> HiddenBytes:
-    """Return an answer's body, which may repeat the key: it is bytes, a text, what was read from JSON, or None."""
+    """Return the body of an answer, which may repeat the key, as bytes; it is bytes, a text, decoded JSON or None."""
     if isinstance(body, bytes | bytearray | memoryview):
         return HiddenBytes(body)
     if isinstance(body, str):

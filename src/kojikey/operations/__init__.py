@@ -1,1 +1,1 @@
-"""Use cases. No printing, prompting, environment or exiting: they take what they need and return frozen results."""
+"""The operations of kojikey. They take all input as arguments and return frozen results: no printing, no prompts."""

@@ -147,7 +147,7 @@ class Ledger:
         """
         documents: list[Change] = []
         events: list[Document] = []
-        accounts = self._open_store.accounts(list(drafts)) if drafts else {}
+        accounts = self._open_store.find_accounts(list(drafts)) if drafts else {}
         for account, account_drafts in drafts.items():
             stored = accounts.get(account)
             if stored is None or stored.document["wrapped"] is None:

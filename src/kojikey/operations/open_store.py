@@ -209,11 +209,11 @@ class OpenStore:
             check_account(stored)
         return stored
 
-    def accounts(self, names: Sequence[str]) -> dict[str, Stored]:
-        """Return the documents of these accounts as they now are, by name; one that the store never had is left out.
+    def find_accounts(self, names: Sequence[str]) -> dict[str, Stored]:
+        """Return the current documents of accounts by name, without the accounts that the store never had.
 
         Raises:
-            RecordChanged: one was changed or moved outside kojikey.
+            RecordChanged: a document was changed or moved outside kojikey.
         """
         found = self.store.read_accounts(names)
         for stored in found.values():
@@ -221,9 +221,9 @@ class OpenStore:
         return found
 
     def read_ahead(self, names: Iterable[str]) -> None:
-        """Read the documents of some hundred accounts at once, for keys that are opened next.
+        """Read the documents of up to some hundred accounts with one request, for keys that are opened next.
 
-        A damaged one is read again, and reported, when a key of its account is opened.
+        A damaged document is read again when a key of its account is opened, and reported then.
         """
         wanted = [name for name in dict.fromkeys(names) if name not in self._accounts]
         for name, stored in self.store.read_accounts(wanted).items() if wanted else ():
@@ -266,7 +266,7 @@ class OpenStore:
             CannotOpen: the KEK is not available or wrong, or the data key was changed outside kojikey.
         """
         if not self.header.get("next_kek") and not self.header.get("given_up"):
-            # There is one KEK, and unwrapping tells whether it is the right one, so that the record is parsed once.
+            # With only one KEK, unwrapping shows whether it is the right one, so the record is parsed only once.
             try:
                 return self._kek_for_use(str(self.target_spec.get("kid"))).unwrap(
                     wrapped, store=self.store_id, account=account

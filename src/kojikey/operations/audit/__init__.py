@@ -1,1 +1,1 @@
-"""The audit trail: listed, and verified."""
+"""Operations on the audit trail: list it, and verify it."""

@@ -1,1 +1,1 @@
-"""Keys that are created, disabled and deleted at the provider."""
+"""Operations that create, disable and delete keys at their provider."""

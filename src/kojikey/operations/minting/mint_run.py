@@ -304,7 +304,7 @@ class MintRun(KeyDocument):
 
 
 def _not_changed(progress: Progress) -> str:
-    """Return what a run did not change that failed at the provider."""
+    """Return the effect of an error at the provider: the things that the run did not change."""
     if progress.saved is Saved.NOTHING:
         return Effect.NOTHING_CREATED
     if progress.goal is Goal.ABORT:

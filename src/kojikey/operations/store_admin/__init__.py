@@ -1,1 +1,1 @@
-"""A store as a whole: created, described, re-keyed, copied, its accounts and who may open it."""
+"""Operations on a whole store: create, describe, diagnose, re-key and copy it, manage its accounts and recipients."""

@@ -87,7 +87,7 @@ def ensure_exists(open_store: OpenStore, *, account: str) -> None:
 
 
 def ensure_removable(open_store: OpenStore, *, account: str) -> None:
-    """Check that an account can be removed. A damaged one can be, and so can one of which only keys or events are left.
+    """Check that an account can be removed, also if it is damaged, or only keys or events of it are left.
 
     Raises:
         AccountNotFound: the store has nothing of the account, or it was removed.
