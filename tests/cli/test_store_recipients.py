@@ -42,6 +42,15 @@ def test_both_read_the_key_and_a_stranger_does_not(team: Program) -> None:
     assert "add RECIPIENT" in refused.err
 
 
+def test_a_file_of_recipients_that_is_too_large_is_refused_and_not_read_in_part(team: Program, tmp_path: Path) -> None:
+    people = tmp_path / "many.txt"
+    people.write_text(f"{EVE.recipient.text} eve\n" + "# a comment\n" * 25_000)
+    ended = team("store", "recipients", "add", f"@{people}", "--json")
+    assert ended.code == 2
+    assert "more than 256 KiB" in ended.error["message"]
+    assert len(team("store", "recipients", "--json").results) == 2
+
+
 def test_the_list_has_who_added_whom_and_when(team: Program) -> None:
     listed = team("store", "recipients", "--json")
     assert [(row["recipient"], row["comment"], row["own"]) for row in listed.results] == [

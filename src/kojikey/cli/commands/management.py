@@ -143,4 +143,4 @@ def _hint(access: Access, refusal: Refusal) -> str:
         case Refusal.LIMIT:
             return f"delete keys that nobody uses at {access.page}, then run the same command again"
         case _:
-            return f"do it yourself at {access.page}"
+            return f"do it by hand at {access.page}"

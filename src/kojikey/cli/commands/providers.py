@@ -105,7 +105,7 @@ def _rotation(definition: Definition) -> str:
     if definition.admin_of:
         return f"this key manages the keys of {definition.admin_of}; programs get it only where it is named"
     if ability is None:
-        return "no API creates or deletes keys: do it yourself, on the page above"
+        return "no API creates or deletes keys: do it by hand, on the page above"
     using = {"": "a Google identity (GOOGLE_OAUTH_ACCESS_TOKEN, or kojikey[google])", definition.id: "the key itself"}
     return f"kojikey {ability.sentence}; it uses {using.get(ability.admin, ability.admin)}"
 

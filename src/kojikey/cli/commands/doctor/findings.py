@@ -22,7 +22,7 @@ from kojikey.operations.store_admin.diagnosing import (
     TrailVerified,
 )
 
-BESIDE = "the file with the key-encryption key is in the store's own folder: a copy of the folder has both"
+KEK_BESIDE_STORE = "the file with the key-encryption key is in the store's own folder: a copy of the folder has both"
 
 
 class Finding(NamedTuple):
@@ -76,7 +76,9 @@ def findings_of(found: Diagnosis) -> Iterator[Finding]:
 def _kek(found: KekWorks) -> Iterator[Finding]:
     yield Finding("KEK", "ok", found.place)
     if found.is_beside:
-        yield Finding("KEK", "note", BESIDE, Hint(next_step("store rekey", "--kek", "keychain"), " (or another place)"))
+        yield Finding(
+            "KEK", "note", KEK_BESIDE_STORE, Hint(next_step("store rekey", "--kek", "keychain"), " (or another place)")
+        )
     if found.unlocked is not None:
         until, ring = found.unlocked.until, found.unlocked.ring
         reach = "login" if ring == "session" else "user"

@@ -1,1 +1,1 @@
-"""``kojikey rotate``: by hand, at the provider, and of all keys that are due."""
+"""``kojikey rotate``: replaces a key by a new one, creates it at the provider, or rotates all keys that are due."""

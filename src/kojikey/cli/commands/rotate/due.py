@@ -1,6 +1,6 @@
-"""``kojikey rotate --due``: for cron. Prints results as they arrive; the exit code is the worst one.
+"""``kojikey rotate --due``: rotates all keys that are due, for cron. Asks nothing.
 
-Owns: handling many keys at once, so that a failure of one does not stop the others. Prompts for nothing.
+Owns: the run over many keys at once; the failure of one key does not stop the others.
 """
 
 from __future__ import annotations
@@ -80,9 +80,9 @@ _NOT_WITH_DUE = (
 
 
 def rotate_due(context: Context) -> int:
-    """Carry out ``rotate --due`` and return the exit code.
+    """Run ``rotate --due`` and return the exit code.
 
-    A store or an account that is not there is an error: a job whose settings were lost must not look well.
+    A missing store or account is an error: a job that lost its settings must not look successful.
     """
     from kojikey import wiring
 
@@ -105,16 +105,16 @@ def rotate_due(context: Context) -> int:
         run_operation(_Run(context, open_store, catalog, policy, report).all(due))
     except KeyboardInterrupt:
         again = next_step("rotate", "--due", "--mint")
-        told = Hint("interrupted; no key in use is lost, and what was begun is finished by the next ", again)
-        raise KeyboardInterrupt(context.terminal.completed(told)) from None
+        message = Hint("interrupted; no key in use is lost; to finish what was begun: ", again)
+        raise KeyboardInterrupt(context.terminal.completed(message)) from None
     return report.end(damage)
 
 
 def _policy(context: Context) -> DuePolicy:
-    """Return when a key is due.
+    """Return the policy that the options describe: when a key is due, and what is done then.
 
     Raises:
-        UsageError: an option makes no sense here.
+        UsageError: an option cannot be combined with ``--due``, or a value is not a span.
     """
     call = context.call
     others = [option.spelling for option in call.given(*_NOT_WITH_DUE)]
@@ -141,7 +141,7 @@ def _policy(context: Context) -> DuePolicy:
 
 
 class _Run:
-    """The keys that are due, several at once."""
+    """The run over the keys that are due, several at once."""
 
     def __init__(
         self, context: Context, open_store: OpenStore, catalog: Catalog, policy: DuePolicy, report: DueReport
@@ -155,7 +155,7 @@ class _Run:
         self._accesses: dict[tuple[str, str], Access | KojikeyError] = {}
 
     async def all(self, due: list[DueKey]) -> None:
-        """Take care of all of them."""
+        """Rotate, retire or resume each key, and report the results."""
         from kojikey import wiring
 
         proxies, tell = wiring.proxies(self._context.terminal.warn), self._context.terminal.warn
@@ -164,9 +164,9 @@ class _Run:
             asyncio.TaskGroup() as group,
         ):
             for each in due:
-                group.create_task(self._one(each, self._in_turn(probe)))
+                group.create_task(self._one(each, self._rate_limited(probe)))
 
-    def _in_turn(self, probe: Probe) -> Probe:
+    def _rate_limited(self, probe: Probe) -> Probe:
         async def paced(secret: Secret, target: Target) -> Verdict:
             while (wait := self._traffic.reserve(target.provider, target.base_url)) > 0:
                 await asyncio.sleep(wait)
@@ -185,7 +185,7 @@ class _Run:
                 self._report.result(result)
 
     async def _results(self, due: DueKey, probe: Probe) -> list[DueResult]:
-        """Take care of one key; what goes wrong with it is its result."""
+        """Return the results for one key; an error about it is a result."""
         try:
             access = self._access(due)
             if access is None:
@@ -201,23 +201,21 @@ class _Run:
             return [DueResult(due.key, due.first, error=bug)]
 
     def _access(self, due: DueKey) -> Access | None:
-        """Return how to reach a provider's key management; None where it has none, or nothing can be done with it.
-
-        What was found is remembered for the run.
-        """
+        """Return the access to a provider's key management; None if there is none, or if it cannot help this key."""
         key, ability = due.key, ability_of(due.key.provider)
         if ability is None or (not ability.creates and Todo.RETIRE not in due.todos):
             return None
         begun_with = named_admin_account(self._open_store, account=key.account, provider=key.provider)
         account = admin_account_of(self._context, key.account, begun_with=begun_with)
-        found = self._found_access(account, key.provider)
-        if isinstance(found, NoAdminKey) and due.needs_test_alone:
+        access = self._cached_access(account, key.provider)
+        if isinstance(access, NoAdminKey) and due.needs_test_alone:
             return None
-        if isinstance(found, KojikeyError):
-            raise found
-        return found
+        if isinstance(access, KojikeyError):
+            raise access
+        return access
 
-    def _found_access(self, account: str, provider: str) -> Access | KojikeyError:
+    def _cached_access(self, account: str, provider: str) -> Access | KojikeyError:
+        """Return the access with an account's admin key, or the error about it; each is looked up once in a run."""
         name = account, provider
         if name not in self._accesses:
             try:
@@ -246,5 +244,5 @@ class _Run:
         )
 
     def _may_delete(self, _: Version, remote_id: RemoteId) -> bool:
-        """Return whether a previous key is deleted, without asking, because cron runs this."""
+        """Return whether a previous key is deleted: one that kojikey created, and any with ``--yes``."""
         return remote_id.is_minted or self._context.call[YES]

@@ -1,6 +1,6 @@
-"""The report of ``rotate --due``: a line for each step that a key needs, as it arrives, and the exit code of the run.
+"""The report of ``rotate --due``: a line for each step of a key, as it arrives, and the exit code of the run.
 
-Owns: the words, the JSON, and the order of exit codes. Must not: decide what a key needs, or do it.
+Owns: the text, the JSON, and the order of exit codes. Must not: decide what a key needs, or do it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _DONE = {
 
 
 class DueReport:
-    """What was reported so far, and the exit code that it gives."""
+    """Writes the results, and derives the exit code from them."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -45,18 +45,18 @@ class DueReport:
 
     @property
     def is_stopped(self) -> bool:
-        """Whether the store went away: no further key is begun."""
+        """Whether the store failed; then no further key is begun."""
         return self._stopped is not None
 
     def plan(self, key: Key, todo: Todo, *, is_dry_run: bool = False) -> None:
-        """Report what a key needs, and that it was not done."""
-        document = _of(key) | {"action": None, "due": True, "would": todo.value}
+        """Report a step that a key needs and that was not done."""
+        document = _key_fields(key) | {"action": None, "due": True, "would": todo.value}
         if not is_dry_run:
             self._codes.add(Exit.CONFLICT if todo is Todo.FINISH_BY_HAND else Exit.KEY_FAILED)
-        self._write(document, _needs(key, todo))
+        self._write(document, _sentence(key, todo))
 
     def result(self, due: DueResult) -> None:
-        """Report what was done for a key, or why not."""
+        """Report a step that was done, or why it was not."""
         if due.error is not None:
             self._failed(due, due.error)
         elif due.result is None:
@@ -67,7 +67,12 @@ class DueReport:
     def _failed(self, due: DueResult, error: KojikeyError) -> None:
         failure = Failure.of(error)
         self._codes.add(Exit.KEY_FAILED if isinstance(error, CannotMint) else code_of(error))
-        document = _of(due.key) | {"action": None, "due": True, "would": due.todo.value, "error": failure.as_json()}
+        document = _key_fields(due.key) | {
+            "action": None,
+            "due": True,
+            "would": due.todo.value,
+            "error": failure.as_json(),
+        }
         self._write(document, failure.message, hint=failure.hint)
         if failure.code is Exit.STORE_UNAVAILABLE:
             self._stopped = self._stopped or failure
@@ -80,7 +85,7 @@ class DueReport:
         document = documents.change_fields(result) | {"due": bool(code)}
         self._write(document, _DONE.get(str(result.action), "the previous key still works"))
 
-    def _write(self, document: Document, words: str, *, hint: str | None = None) -> None:
+    def _write(self, document: Document, sentence: str, *, hint: str | None = None) -> None:
         self._documents.append(document)
         if self._context.call[JSONL]:
             self._write_json_line(document)
@@ -89,7 +94,7 @@ class DueReport:
 
             page = Page(self._context.terminal)
             masked = self._context.terminal.masked(str(document["masked"])[-VISIBLE:].strip("*"))
-            page.line(f"{document['account']}  {document['provider']}  {masked}  {words}")
+            page.line(f"{document['account']}  {document['provider']}  {masked}  {sentence}")
             if hint:
                 page.line(self._context.terminal.completed(hint), indent=2)
 
@@ -98,9 +103,9 @@ class DueReport:
         self._context.terminal.out.flush()
 
     def end(self, damage: DamagedRecords) -> int:
-        """Report the whole, and return the exit code."""
+        """Write the summary or the JSON document, and return the exit code."""
         if self._stopped is not None:
-            self._context.terminal.note("the remaining keys were not looked at; run the same command again to continue")
+            self._context.terminal.note("the remaining keys were not checked; run the same command again to continue")
         codes = self._codes | ({Exit(damage.code)} if damage.code else set())
         code = next((each for each in _WORST_FIRST if each in codes), Exit.OK)
         counts: dict[str, int] = {}
@@ -123,7 +128,7 @@ class DueReport:
         return int(code)
 
 
-def _of(key: Key) -> Document:
+def _key_fields(key: Key) -> Document:
     return {
         "account": key.account,
         "provider": key.provider,
@@ -132,7 +137,7 @@ def _of(key: Key) -> Document:
     }
 
 
-def _needs(key: Key, todo: Todo) -> str:
+def _sentence(key: Key, todo: Todo) -> str:
     match todo:
         case Todo.MINT:
             return "is due for rotation"

@@ -1,6 +1,6 @@
 """``kojikey rotate --mint``, and the steps that finish, discard or retire a key that was created at the provider.
 
-Owns: the questions and messages. Must not: decide what is done at the provider (operations do).
+Owns: the questions and messages. Must not: decide what is done at the provider (``operations/minting`` does).
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from kojikey.model.key import Key, Stage, Version
 from kojikey.model.management_errors import ManagementRefused, ManagementUnavailable, NoAdminKey
 from kojikey.model.minting import RemoteId
 from kojikey.model.next_step import Hint, next_step
+from kojikey.model.plain_text import counted
 from kojikey.model.timestamps import short_span
 from kojikey.operations.key_records import key_of, stored_key
 from kojikey.operations.minting import lost_keys, minting, retiring
@@ -55,7 +56,7 @@ Work = Callable[[], Coroutine[Any, Any, ChangeResult]]
 
 
 def mint(context: Context, open_store: OpenStore, definition: Definition, catalog: Catalog) -> int:
-    """Carry out ``rotate PROVIDER --mint``."""
+    """Run ``rotate PROVIDER --mint`` and return the exit code."""
     ability_to_mint(definition)
     key = key_of(stored_key(open_store, account=context.account, provider=definition.id))
     minting.ensure_may_mint(key)
@@ -66,16 +67,16 @@ def mint(context: Context, open_store: OpenStore, definition: Definition, catalo
 
     async def work() -> ChangeResult:
         async with open_management(access) as keys:
-            minter = make_minter(context, access, keys, probe, approval)
+            minter = _make_minter(context, access, keys, probe, approval)
             return await minting.mint(
                 open_store, minter, account=context.account, provider=definition.id, choice=choice
             )
 
-    return _shown(context, _run(context, open_store, definition.id, work), definition, approval)
+    return _show(context, _run(context, open_store, definition.id, work), definition, approval)
 
 
 def resume(context: Context, open_store: OpenStore, definition: Definition, catalog: Catalog) -> int:
-    """Carry out ``rotate PROVIDER --resume`` where a key is being made, or was made and is staged."""
+    """Run ``rotate PROVIDER --resume`` for a mint that is unfinished, or whose key is staged; return the exit code."""
     key = key_of(stored_key(open_store, account=context.account, provider=definition.id))
     approval = _approval(context, definition.id, "resume")
     probe = None if context.call[NO_TEST] else _patient_probe(context, catalog)
@@ -85,11 +86,11 @@ def resume(context: Context, open_store: OpenStore, definition: Definition, cata
 
     async def work() -> ChangeResult:
         async with open_management(access) as keys:
-            await _tidied(context, open_store, keys, definition.id)
-            minter = make_minter(context, access, keys, probe, approval)
+            await _delete_lost_keys(context, open_store, keys, definition.id)
+            minter = _make_minter(context, access, keys, probe, approval)
             return await minting.resume(open_store, minter, account=context.account, provider=definition.id)
 
-    return _shown(context, _run(context, open_store, definition.id, work), definition, approval)
+    return _show(context, _run(context, open_store, definition.id, work), definition, approval)
 
 
 def _resume_staged(
@@ -101,19 +102,19 @@ def _resume_staged(
     probe: Probe | None,
     approval: change_output.Approval,
 ) -> int:
-    """Test and promote a key that was made: nothing is asked of the provider's key management for that."""
-    tidy(context, open_store, definition, catalog)
+    """Test and promote a minted key, which needs no access to the provider's key management."""
+    look_for_lost_keys(context, open_store, definition, catalog)
 
     async def work() -> ChangeResult:
         return await minting.resume_staged(
             open_store, account=context.account, provider=definition.id, test=probe, approve=approval
         )
 
-    return _shown(context, _run(context, open_store, definition.id, work), definition, approval)
+    return _show(context, _run(context, open_store, definition.id, work), definition, approval)
 
 
 def abort(context: Context, open_store: OpenStore, definition: Definition, catalog: Catalog) -> int:
-    """Carry out ``rotate PROVIDER --abort`` where a key is being made, or was made and is staged."""
+    """Run ``rotate PROVIDER --abort`` for a mint that is unfinished, or whose key is staged; return the exit code."""
     approval = _approval(context, definition.id, "abort")
     is_revoking = not context.call[NO_REVOKE]
     access = _access(context, catalog, open_store, definition.id) if is_revoking else None
@@ -122,15 +123,18 @@ def abort(context: Context, open_store: OpenStore, definition: Definition, catal
         if access is None:
             return await minting.abort(open_store, None, account=context.account, provider=definition.id)
         async with open_management(access) as keys:
-            await _tidied(context, open_store, keys, definition.id)
-            minter = make_minter(context, access, keys, None, approval)
+            await _delete_lost_keys(context, open_store, keys, definition.id)
+            minter = _make_minter(context, access, keys, None, approval)
             return await minting.abort(open_store, minter, account=context.account, provider=definition.id)
 
-    return _shown(context, _run(context, open_store, definition.id, work), definition, approval)
+    return _show(context, _run(context, open_store, definition.id, work), definition, approval)
 
 
 def retire(context: Context, open_store: OpenStore, definition: Definition, catalog: Catalog) -> int | None:
-    """Carry out ``rotate PROVIDER --retire`` with the provider's key management; None where there is no way to it."""
+    """Run ``rotate PROVIDER --retire`` with the provider's key management, and return the exit code.
+
+    None if kojikey has no access to it; then the previous key is only tested.
+    """
     ability = ability_of(definition.id)
     if ability is None or context.call[NO_REVOKE]:
         return None
@@ -149,10 +153,10 @@ def retire(context: Context, open_store: OpenStore, definition: Definition, cata
 
     async def work() -> ChangeResult:
         async with open_management(access) as keys:
-            await _tidied(context, open_store, keys, definition.id)
+            await _delete_lost_keys(context, open_store, keys, definition.id)
             revoker = retiring.Revoker(
                 keys,
-                lambda version, remote_id: confirm_revoking(context, key, version, remote_id),
+                lambda version, remote_id: _confirm_deletion(context, key, version, remote_id),
                 probe,
                 until_refused(probe, seconds),
             )
@@ -164,13 +168,13 @@ def retire(context: Context, open_store: OpenStore, definition: Definition, cata
                 is_forced=context.call[FORCE],
             )
 
-    return _shown(context, _run(context, open_store, definition.id, work), definition, approval)
+    return _show(context, _run(context, open_store, definition.id, work), definition, approval)
 
 
-def confirm_revoking(context: Context, key: Key, version: Version, remote_id: RemoteId) -> bool:
-    """Ask whether a key is to be deleted at the provider.
+def _confirm_deletion(context: Context, key: Key, version: Version, remote_id: RemoteId) -> bool:
+    """Return whether to delete a previous key at the provider: ``--yes`` or the person decides.
 
-    Without a person to ask, only a key that kojikey created is deleted, and with --yes any.
+    If no question is allowed, only a key that kojikey created is deleted.
     """
     if context.call[YES]:
         return True
@@ -188,10 +192,10 @@ def confirm_revoking(context: Context, key: Key, version: Version, remote_id: Re
     return context.terminal.confirm(question, otherwise="--yes")
 
 
-def make_minter(
+def _make_minter(
     context: Context, access: Access, keys: KeyManagement, probe: Probe | None, approval: change_output.Approval
 ) -> Minter:
-    """Return how keys are made for this call."""
+    """Return the minter for this call, which asks the person about wider permissions and about the parent."""
 
     def allow_wider(why: str) -> bool:
         if context.call[ALLOW_WIDER]:
@@ -210,10 +214,10 @@ def make_minter(
 
 
 def propagation(context: Context) -> float:
-    """Return how many seconds a provider is given to make up its mind.
+    """Return how many seconds a provider has to accept a new key, or to refuse a deleted one.
 
     Raises:
-        UsageError: the option is no span.
+        UsageError: ``--propagation`` is not a span.
     """
     text = context.call[PROPAGATION]
     return PROPAGATION_S if text is None else short_span(text, what="--propagation").total_seconds()
@@ -233,10 +237,10 @@ def _approval(context: Context, provider: str, step: str) -> change_output.Appro
     return change_output.Approval(context, saving="make it current", advice=for_step(provider, step))
 
 
-def tidy(context: Context, open_store: OpenStore, definition: Definition, catalog: Catalog) -> None:
-    """Look again for keys whose answer was lost, before a step that has nothing else to do at the provider.
+def look_for_lost_keys(context: Context, open_store: OpenStore, definition: Definition, catalog: Catalog) -> None:
+    """Delete keys whose values were lost, before a step that does nothing else at the provider.
 
-    If they cannot be looked for now, the step is done anyway.
+    If that is not possible now, a note says so, and the step goes on.
     """
     stored = open_store.find_key(context.account, definition.id)
     if stored is None or not key_of(stored).unfound:
@@ -244,7 +248,7 @@ def tidy(context: Context, open_store: OpenStore, definition: Definition, catalo
 
     async def work() -> None:
         async with open_management(_access(context, catalog, open_store, definition.id)) as keys:
-            await _tidied(context, open_store, keys, definition.id)
+            await _delete_lost_keys(context, open_store, keys, definition.id)
 
     try:
         run_operation(work())
@@ -252,42 +256,42 @@ def tidy(context: Context, open_store: OpenStore, definition: Definition, catalo
         context.terminal.note(f"a key that an earlier run may have left was not looked for: {error.message}")
 
 
-async def _tidied(context: Context, open_store: OpenStore, keys: KeyManagement, provider: str) -> None:
-    """Look again for keys whose answer was lost."""
+async def _delete_lost_keys(context: Context, open_store: OpenStore, keys: KeyManagement, provider: str) -> None:
+    """Delete the keys of an earlier run whose values were lost, as far as they exist, and print their number."""
     stored = open_store.find_key(context.account, provider)
     if stored is not None and key_of(stored).unfound:
         deleted = await lost_keys.tidy(keys, open_store, key_of(stored))
         if deleted:
-            context.terminal.note(f"{deleted} key{'s' * (deleted != 1)} of an earlier run deleted at the provider")
+            context.terminal.note(f"{counted(deleted, 'key')} of an earlier run deleted at the provider")
 
 
 def _run(context: Context, open_store: OpenStore, provider: str, work: Work) -> ChangeResult:
-    """Run the work to its end; Ctrl-C says what was left."""
+    """Run the work; after Ctrl-C raise KeyboardInterrupt with a message about what is unfinished."""
     try:
         return run_operation(work())
     except KeyboardInterrupt as stop:
-        left = str(stop) or left_behind(open_store, context.account, provider)
-        raise KeyboardInterrupt(context.terminal.completed(left)) from None
+        message = str(stop) or _interrupted_message(open_store, context.account, provider)
+        raise KeyboardInterrupt(context.terminal.completed(message)) from None
 
 
-def left_behind(open_store: OpenStore, account: str, provider: str) -> str:
-    """Say what Ctrl-C left: the key in use is never another than before."""
+def _interrupted_message(open_store: OpenStore, account: str, provider: str) -> str:
+    """Return what Ctrl-C left unfinished; the key in use never changes by it."""
     stored = open_store.find_key(account, provider)
     if stored is None or not key_of(stored).is_mint_unfinished:
         return "interrupted; the key in use is unchanged and nothing is unfinished"
     resume, abort = next_step("rotate", provider, "--resume"), next_step("rotate", provider, "--abort")
-    left = "interrupted; the key in use is unchanged, and a new one may exist at the provider: "
-    return Hint(left, resume, ", or ", abort)
+    state = "interrupted; the key in use is unchanged, and a new one may exist at the provider: "
+    return Hint(state, resume, ", or ", abort)
 
 
-def _shown(context: Context, result: ChangeResult, definition: Definition, approval: change_output.Approval) -> int:
+def _show(context: Context, result: ChangeResult, definition: Definition, approval: change_output.Approval) -> int:
     is_retirement = context.call[RETIRE]
-    lines = lines_of(definition, result)
+    lines = _lines(definition, result)
     return change_output.show(context, result, lines, approval=approval, is_retirement=is_retirement)
 
 
-def lines_of(definition: Definition, result: ChangeResult) -> list[str]:
-    """Say what was done at the provider, and what to type next."""
+def _lines(definition: Definition, result: ChangeResult) -> list[str]:
+    """Return the lines under the result: what was done at the provider, and what to type next."""
     report = result.at_provider
     resume, abort, retire, rollback = (
         next_step("rotate", result.provider, step) for step in ("--resume", "--abort", "--retire", "--rollback")
@@ -323,10 +327,10 @@ def lines_of(definition: Definition, result: ChangeResult) -> list[str]:
 
 
 def check_options(context: Context) -> None:
-    """Check that the options of minting are where they mean something.
+    """Check that every option of minting is combined with a step that it belongs to.
 
     Raises:
-        UsageError: one is not.
+        UsageError: one is not, or ``--propagation`` is not a span.
     """
     call = context.call
     for option in call.given(*_GOES_WITH):
@@ -342,7 +346,7 @@ def check_options(context: Context) -> None:
 
 
 def _with(step: Flag, option: Option[Any], call: Call) -> Hint:
-    """Return the command in which an option means something."""
+    """Return the command with a step and an option that belongs to it."""
     words = [] if step == DUE else [named_provider(call)]
     value = [option.metavar] if option.metavar else []
     return next_step("rotate", *words, step.spelling, option.spelling, *value)

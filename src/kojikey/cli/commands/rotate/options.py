@@ -43,6 +43,6 @@ MINTING = (
 
 
 def named_provider(call: Call) -> str:
-    """Return the provider as it was typed, for a hint; what is no id is not repeated."""
+    """Return the provider of the command line for a hint; ``PROVIDER`` if there is none or it is not an id."""
     typed = call[KEY] or ""
     return typed if re.fullmatch("[a-z][a-z0-9_]{0,31}", typed) else "PROVIDER"

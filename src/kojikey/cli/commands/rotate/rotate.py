@@ -44,7 +44,7 @@ _KEY_SOURCES = (STDIN, FROM_ENV, FROM_FILE)
 
 
 def rotate(call: Call) -> int:
-    """Carry out ``kojikey rotate`` or one of its steps."""
+    """Run ``kojikey rotate`` or one of its steps, and return the exit code."""
     from kojikey import wiring
     from kojikey.cli.commands import change_output, key_input
     from kojikey.cli.commands.key_probe import probe_for_one
@@ -71,7 +71,7 @@ def rotate(call: Call) -> int:
     open_store = wiring.open_chosen_store(context.settings, context.person)
     provider = named or choose_key(context, open_store)
     definition = catalog.get(provider)
-    code = _at_provider(context, open_store, definition, catalog, step)
+    code = _run_at_provider(context, open_store, definition, catalog, step)
     if code is not None:
         return code
     probe = probe_for_one(context, catalog)
@@ -79,22 +79,22 @@ def rotate(call: Call) -> int:
     approve = change_output.Approval(context, saving="make it current", advice=for_step(provider, step))
     try:
         if step == "rotate":
-            result = _begin(context, open_store, definition, catalog, test=test, approve=approve)
+            result = _rotate(context, open_store, definition, catalog, test=test, approve=approve)
         else:
-            result = _finish(step, context, provider, open_store, test=test, probe=probe, approve=approve)
+            result = _run_step(step, context, provider, open_store, test=test, probe=probe, approve=approve)
     except KeyboardInterrupt as stop:
-        # What is known already is not asked of a store that may not answer.
-        left = str(stop) or _left(open_store, context.account, provider)
-        raise KeyboardInterrupt(context.terminal.completed(left)) from None
-    _warn_of_settings(context, result)
+        # An operation that knows the state says so; only else is the store read, which may not answer.
+        message = str(stop) or _interrupted_message(open_store, context.account, provider)
+        raise KeyboardInterrupt(context.terminal.completed(message)) from None
+    _warn_about_settings(context, result)
     lines = _lines(definition, advised(result, approve.advice, context.terminal), step)
     return change_output.show(context, result, lines, approval=approve, is_retirement=step == "retire")
 
 
-def _at_provider(
+def _run_at_provider(
     context: Context, open_store: OpenStore, definition: Definition, catalog: Catalog, step: str
 ) -> int | None:
-    """Carry out a step that concerns the provider's key management; None where it does not."""
+    """Run a step that needs the provider's key management, and return the exit code; None for another step."""
     call = context.call
     if not call[MINT] and step in ("rotate", "rollback"):
         return None
@@ -109,7 +109,7 @@ def _at_provider(
     key = key_of(stored) if stored else None
     if key is None or not key.is_mint_unfinished:
         if key is not None:
-            mint.tidy(context, open_store, definition, catalog)
+            mint.look_for_lost_keys(context, open_store, definition, catalog)
         return None
     finish = mint.resume if step == "resume" else mint.abort
     return finish(context, open_store, definition, catalog)
@@ -168,15 +168,15 @@ def _again(call: Call, step: str, *more: str) -> Hint:
     return next_step("rotate", named_provider(call), f"--{step}", *more)
 
 
-def _warn_of_settings(context: Context, result: ChangeResult) -> None:
+def _warn_about_settings(context: Context, result: ChangeResult) -> None:
     given = [option.spelling for option in context.call.given(*_SETTINGS)]
     if result.action == "unchanged" and given:
         sets = next_step("set", result.provider)
-        told = f"{', '.join(given)} changed nothing, because the key is the same: "
-        context.terminal.warn(Hint(told, sets, " changes settings"))
+        what = f"{', '.join(given)} changed nothing, because the key is the same: "
+        context.terminal.warn(Hint(what, sets, " changes settings"))
 
 
-def _begin(
+def _rotate(
     context: Context,
     open_store: OpenStore,
     definition: Definition,
@@ -200,7 +200,7 @@ def _begin(
     return run_operation(rotating.rotate(open_store, new, test=test, approve=approve))
 
 
-def _finish(
+def _run_step(
     step: str,
     context: Context,
     provider: str,
@@ -225,8 +225,8 @@ def _finish(
     return run_operation(begin(open_store, account=account, provider=provider, test=test, approve=approve))
 
 
-def _left(open_store: OpenStore, account: str, provider: str) -> str:
-    """Say what Ctrl-C left behind: the key in use is never another than before."""
+def _interrupted_message(open_store: OpenStore, account: str, provider: str) -> str:
+    """Return what Ctrl-C left staged; the key in use never changes by it."""
     from kojikey.model.key import Stage
     from kojikey.operations.key_records import key_of
 
@@ -238,7 +238,7 @@ def _left(open_store: OpenStore, account: str, provider: str) -> str:
 
 
 def _lines(definition: Definition, result: ChangeResult, step: str) -> list[str]:
-    """Say what a step did, what it did not do, and what to type next."""
+    """Return the lines under the result: what a step did or did not do, and what to type next."""
     resume, abort, retire, rollback = (
         next_step("rotate", result.provider, step) for step in ("--resume", "--abort", "--retire", "--rollback")
     )

@@ -1,1 +1,1 @@
-"""``kojikey store``: its commands, one module each."""
+"""``kojikey store``: a module for each of its commands."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ONLY_ACCOUNTS = Texts("--account", "-a", help="only this account; may be repeated", metavar="NAME", complete="account")
 
-_MEND = Hint(
+_HINT = Hint(
     "this account was not copied, the others were: ",
     next_step("audit", "--verify"),
     " says what is wrong; then run the same command again",
@@ -32,17 +32,17 @@ def store_copy(call: Call) -> int:
 
     context = context_of(call)
     accounts = tuple(dict.fromkeys(checked_account(name) for name in call[ONLY_ACCOUNTS]))
-    source, target = _both(context)
+    source, target = _open_both(context)
     for open_store in (source, target):
-        _open(open_store)
+        _get_kek(open_store)
     results: list[CopyResult] = []
     dry_run = call[DRY_RUN]
-    damage = DamagedRecords(context.terminal, hint=_MEND)
+    damage = DamagedRecords(context.terminal, hint=_HINT)
     try:
         with context.terminal.status(f"copying into {target.store.place}"):
             results.extend(copy(source, target, accounts=accounts, dry_run=dry_run, damaged=damage))
     except KojikeyError as error:
-        if not dry_run and not isinstance(error, NotFound):  # of which nothing was begun
+        if not dry_run and not isinstance(error, NotFound):  # NotFound is raised before the first key
             done = sum(result.action == "copied" for result in results)
             once = "" if isinstance(error, (StoreUnavailable, Conflict)) else "once that is fixed, "
             context.terminal.note(
@@ -56,7 +56,7 @@ def store_copy(call: Call) -> int:
     return _show(context, results, target.store.place, accounts, damage)
 
 
-def _open(open_store: OpenStore) -> None:
+def _get_kek(open_store: OpenStore) -> None:
     """Get the KEK of one of the two stores, from a person if that is necessary.
 
     Raises:
@@ -70,11 +70,11 @@ def _open(open_store: OpenStore) -> None:
         raise
 
 
-def _both(context: Context) -> tuple[OpenStore, OpenStore]:
-    """Open the store that is copied from, and the one that is copied to.
+def _open_both(context: Context) -> tuple[OpenStore, OpenStore]:
+    """Open the source and the target of the copy.
 
     Raises:
-        UsageError: they are the same, or none was named. StoreNotFound: one of them is not there.
+        UsageError: they are the same store, or no target is named. StoreNotFound: one of them does not exist.
     """
     from kojikey import wiring
 
@@ -124,10 +124,10 @@ def _show(
     cells = [(r.account, r.provider, context.terminal.masked(r.tail), r.action.replace("_", " ")) for r in results]
     if cells:
         page.table(("ACCOUNT", "PROVIDER", "KEY", "RESULT"), cells)
-    told = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count) or "no keys"
-    page.line(f"{told}; into {place}, nothing was deleted", style="bold")
+    totals = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count) or "no keys"
+    page.line(f"{totals}; into {place}, nothing was deleted", style="bold")
     if accounts or context.settings.account.origin != "default":
-        page.line(_of(accounts, context.settings.account.origin), indent=2)
+        page.line(_accounts_line(accounts, context.settings.account.origin), indent=2)
     if conflicts:
         to = context.call[TO] or ""
         remove = next_step("remove", "PROVIDER", "--account", "NAME", "--store", to)
@@ -137,8 +137,8 @@ def _show(
     return int(code)
 
 
-def _of(accounts: tuple[str, ...], origin: str) -> str:
-    """Say which accounts were looked at: a variable set for other commands must not leave out what nobody misses."""
+def _accounts_line(accounts: tuple[str, ...], origin: str) -> str:
+    """Return the line about the accounts that were copied. A variable that is set for other commands limits nothing."""
     if accounts:
         return f"of the account{'' if len(accounts) == 1 else 's'} {', '.join(accounts)} only"
     return f"of all accounts: {origin} does not limit a copy, --account does"

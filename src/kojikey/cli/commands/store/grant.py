@@ -1,4 +1,4 @@
-"""``kojikey store grant`` and ``store revoke``: which database roles may work with an account."""
+"""``kojikey store grant`` and ``store revoke``: let database roles see and change an account's keys, or no longer."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from kojikey.cli.command import Argument, Call, Command
 from kojikey.cli.context import Context, context_of
 from kojikey.cli.options import JSON, NO_COLOR, NO_INPUT, QUIET, STORE
 from kojikey.model.account import checked_account
-from kojikey.model.errors import UsageError
+from kojikey.model.errors import Effect, UsageError
 from kojikey.model.next_step import Hint, next_step
 from kojikey.model.ref import Document
 
@@ -25,7 +25,7 @@ def grant(call: Call) -> int:
     from kojikey.operations.store_admin import granting
 
     context = context_of(call)
-    account, role = _names(call)
+    account, role = _account_and_role(call)
     open_store = wiring.open_existing(context.settings, context.person)
     result = granting.grant(open_store, account=account, role=role)
     what = "sees and changes" if result.action == "granted" else "had already: it sees and changes"
@@ -38,7 +38,7 @@ def revoke(call: Call) -> int:
     from kojikey.operations.store_admin import granting
 
     context = context_of(call)
-    account, role = _names(call)
+    account, role = _account_and_role(call)
     open_store = wiring.open_existing(context.settings, context.person)
     result = granting.revoke(open_store, account=account, role=role)
     done = "lost its grant" if result.action == "revoked" else "had no grant"
@@ -49,12 +49,13 @@ def revoke(call: Call) -> int:
     return _show(context, result, line)
 
 
-def _names(call: Call) -> tuple[str, str]:
+def _account_and_role(call: Call) -> tuple[str, str]:
     account, role = checked_account(call[NAME]), call[ROLE]
     if not role or len(role.encode()) > 63 or not role.isprintable():  # PostgreSQL's NAMEDATALEN
         raise UsageError(
             "that is not the name of a role (it is not repeated here)",
             hint="\\du in psql lists the roles of a database",
+            effect=Effect.NOTHING_CHANGED,
         )
     return account, role
 
@@ -68,7 +69,7 @@ def _show(context: Context, result: GrantResult, line: str) -> int:
         context.terminal.warn(
             Hint(
                 f"the audit trail of account {result.account} was changed outside kojikey and takes no event, "
-                "so no event was added for this;  ",
+                "so no event was added for this; ",
                 next_step("audit", "--verify", "--account", result.account),
                 " says more",
             )

@@ -1,4 +1,4 @@
-"""``kojikey store list`` and ``kojikey store use``: the stores that have a name, and the one used by default."""
+"""``kojikey store list`` and ``kojikey store use``: lists the named stores, and chooses the default one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROTATE_HERE = Flag(
 
 
 def list_names(call: Call) -> int:
-    """Carry out ``kojikey store list``. No store is opened or asked."""
+    """Run ``kojikey store list`` and return the exit code. No store is opened."""
     from kojikey.cli.output import documents
 
     context = context_of(call)
@@ -65,19 +65,19 @@ def use(call: Call) -> int:
         )
     check_store(context, name)
     if context.call[ROTATE_HERE]:
-        taken = _take_over(context, name)
-        context.terminal.note(f"{counted(taken, 'key')} of this store may now be rotated at the provider")
-    is_new = set_value(context.settings.home.config_file, ("store",), name)
+        count = _rotate_here(context, name)
+        context.terminal.note(f"{counted(count, 'key')} of this store may now be rotated at the provider")
+    is_changed = set_value(context.settings.home.config_file, ("store",), name)
     if context.settings.environ.get("KOJIKEY_STORE"):
         context.terminal.warn("KOJIKEY_STORE is set, and takes precedence over config.toml")
-    return show_change(context, "store use", {"name": "store", "value": name}, is_changed=is_new)
+    return show_change(context, "store use", {"name": "store", "value": name}, is_changed=is_changed)
 
 
-def _take_over(context: Context, name: str) -> int:
-    """Let a store that is a copy make and revoke keys at their providers; return of how many keys.
+def _rotate_here(context: Context, name: str) -> int:
+    """Let a copied store create and revoke keys at their providers; return the number of keys.
 
     Raises:
-        StoreNotFound: it is not there. StoreUnavailable, CannotOpen: the rest is as it was.
+        StoreNotFound: it does not exist. StoreUnavailable, CannotOpen: the remaining keys are unchanged.
     """
     from kojikey import wiring
     from kojikey.operations.store_admin.copying import rotate_here

@@ -1,4 +1,4 @@
-"""``kojikey store policy``: the IAM policy that limits an account's owner to the account (DynamoDB, AWS KMS)."""
+"""``kojikey store policy``: prints the IAM policy that limits an account's owner to the account (DynamoDB, AWS KMS)."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def policy(call: Call) -> int:
     context = context_of(call)
     account = checked_account(call[NAME])
     open_store = wiring.open_existing(context.settings, context.person)
-    made = owner_policy(open_store, account=account)
+    document = owner_policy(open_store, account=account)
     if context.terminal.json:
-        return documents.write("store policy", 0, [{"account": account, "policy": made}])
-    write_json(made)
+        return documents.write("store policy", 0, [{"account": account, "policy": document}])
+    write_json(document)
     return 0
 
 

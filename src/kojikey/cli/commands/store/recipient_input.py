@@ -1,6 +1,6 @@
-"""Recipients as people name them: a public key with its comment, or ``@FILE``.
+"""The recipients on a command line: public keys with their comments, or ``@FILE``.
 
-Owns: reading the file. Must not: know the forms of recipients (``sealing/kek/age_recipients.py`` does).
+Owns: reading the file. Must not: know the formats of recipients (``sealing/kek/age_recipients.py`` does).
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ RECIPIENT = Texts(
     help="to whom the KEK is sealed: age1…, or 'ssh-ed25519 AAAA… COMMENT', or @FILE; may be repeated",
     metavar="R|@FILE",
 )
-_LIMIT = 256 * 1024  # bytes
+_LIMIT_BYTES = 256 * 1024
 
 
 def read_recipients(values: Sequence[str]) -> tuple[Recipient, ...]:
-    """Return the recipients that were named, in order.
+    """Return the recipients in the order of ``values``, each a public key or ``@FILE``.
 
     Raises:
         UsageError: one is not a recipient, or a file cannot be read.
@@ -42,10 +42,17 @@ def read_recipients(values: Sequence[str]) -> tuple[Recipient, ...]:
 def _content(path: str) -> str:
     try:
         with open_plain(expanded(path, what="the path of a recipient's file")) as file:
-            text = decoded(file.read(_LIMIT))
+            data = file.read(_LIMIT_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a file"
         raise UsageError(f"the file of recipients cannot be read ({reason})", effect=Effect.NOTHING_CHANGED) from None
+    if len(data) > _LIMIT_BYTES:
+        raise UsageError(
+            f"the file of recipients has more than {_LIMIT_BYTES // 1024} KiB",
+            hint="name a file with one public key on each line",
+            effect=Effect.NOTHING_CHANGED,
+        )
+    text = decoded(data)
     if text is None:
         raise UsageError("the file of recipients is not text", effect=Effect.NOTHING_CHANGED)
     return text

@@ -1,4 +1,4 @@
-"""``kojikey store recipients``: who opens a store whose KEK is sealed to several people."""
+"""``kojikey store recipients``: lists, adds and removes the people who can open a store with KEK ``recipients``."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FORMS = Hint(next_step("store recipients", "add", "RECIPIENT"), ", remove RECIP
 
 
 def recipients(call: Call) -> int:
-    """Carry out ``kojikey store recipients``, and what is to be done with them."""
+    """Run ``kojikey store recipients`` with one of its actions, and return the exit code."""
     words = call[WORDS]
     action = words[0] if words else "list"
     if action not in _ACTIONS:
@@ -51,7 +51,7 @@ _TAKES = {"list": "nothing more", "accept": "nothing more", "add": "a recipient"
 
 
 def _named(action: str, words: tuple[str, ...]) -> tuple[Recipient, ...]:
-    """Return the recipients to add; a public key that was typed without quotes is put together again."""
+    """Return the recipients to add; the words of a public key that was typed without quotes are joined."""
     if action != "add":
         return ()
     return read_recipients(words if all(word.startswith("@") for word in words) else (" ".join(words),))
@@ -112,7 +112,7 @@ def _remove(context: Context, open_store: OpenStore, inputs: KekInputs, named: s
     from kojikey.operations.store_admin import recipients as operation
 
     try:
-        gone, result = operation.remove(open_store, _meant(named), inputs)
+        gone, result = operation.remove(open_store, _recipient_or_comment(named), inputs)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             "interrupted; every key still opens, and the recipient to be removed may still read them: run the same "
@@ -142,8 +142,12 @@ def _remove(context: Context, open_store: OpenStore, inputs: KekInputs, named: s
     return 0
 
 
-def _meant(named: str) -> str:
-    """Return the recipient or the comment that was named; of a file the one recipient in it."""
+def _recipient_or_comment(named: str) -> str:
+    """Return the recipient or comment to remove; for ``@FILE`` the one recipient in the file.
+
+    Raises:
+        UsageError: the file has not exactly one recipient.
+    """
     if not named.startswith("@"):
         return named
     found = read_recipients((named,))
@@ -195,10 +199,10 @@ def _accept(context: Context, open_store: OpenStore, _inputs: KekInputs, _: str)
 
 
 def _confirm(context: Context, open_store: OpenStore, found: Acceptance) -> None:
-    """Ask whether the new KEK is to be trusted.
+    """Ask whether to trust the new KEK.
 
     Raises:
-        InputNeeded: nobody can be asked. UsageError: the answer was no.
+        InputNeeded: no question is allowed. UsageError: the answer was no.
     """
     if context.call[YES]:
         return
