@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kojikey.cli.commands.import_keys.comments import _pieces
-from kojikey.cli.commands.import_keys.non_keys import non_key_kind
+from kojikey.cli.commands.import_keys.non_keys import non_key_kind, non_url_kind
 from kojikey.cli.commands.import_keys.sources import (
     LARGEST,
     LONGEST_LINE,
@@ -209,6 +209,20 @@ def test_the_environment_is_a_source_without_lines() -> None:
 )  # fmt: skip
 def test_what_stands_in_place_of_a_key_is_reported(value: str, what: str) -> None:
     assert non_key_kind(value) == what
+
+
+@each(
+    ("value", "what"),
+    [
+        ("https://gateway.example.com/v1", ""), ("https://my-resource.openai.azure.com", ""), ("https://here.test", ""),
+        ("https://add.token.internal/key", ""), ("http://127.0.0.1:8080/elevenlabs", ""),
+        ("https://your-resource.openai.azure.com", "a placeholder"), ("https://...", "a placeholder"),
+        ("https://{resource}.openai.azure.com", "a placeholder"), ("https://<name>.example.com", "a placeholder"),
+        ("${BASE}", "a reference"), ("  ", "empty"),
+    ],
+)  # fmt: skip
+def test_what_stands_in_place_of_a_base_url_is_reported_and_no_real_host(value: str, what: str) -> None:
+    assert non_url_kind(value) == what
 
 
 def test_no_made_up_key_of_any_provider_passes_for_a_placeholder() -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from kojikey.cli.commands import change_output
 from kojikey.cli.commands.change_output import option_allowing
-from kojikey.cli.commands.import_keys.non_keys import non_key_kind
+from kojikey.cli.commands.import_keys.non_keys import non_url_kind
 from kojikey.cli.commands.import_keys.options import ROTATE
 from kojikey.cli.commands.import_keys.plan import Row, place_of, shown_name
 from kojikey.cli.commands.import_keys.sources import Source
@@ -93,8 +93,8 @@ class ImportRun:
                     next_step("add", definition.id, "--base-url", definition.base_url_form),
                 )
             return
-        if non_key_kind(given):
-            row.refuse(f"its base URL, {name}, is {non_key_kind(given)}", f"put the URL itself under {name}")
+        if kind := non_url_kind(given):
+            row.refuse(f"its base URL, {name}, is {kind}", f"put the URL itself under {name}")
             return
         base_url, _ = definition.base_url_from(given)  # without a note: the SDK's form always has the version's path
         if base_url == definition.base_url:

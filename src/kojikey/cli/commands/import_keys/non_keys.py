@@ -25,6 +25,9 @@ _WORDS = re.compile(
     + r"|your_?-?(?:api|key|token|secret)",
     re.IGNORECASE,
 )
+_NO_HOST = re.compile(
+    _WORD.format("your|insert|enter|replace|changeme|placeholder|todo|fixme|redacted") + r"|[<>{}]|\.\.\.|…", re.I
+)
 _SHORT_WORDS = re.compile(_WORD.format("my|the|add|put|key|token|secret|xxx+"), re.IGNORECASE)
 _NOTHING = re.compile(
     r"(?:none|null|nil|undefined|unset|n/a|na|false|true|-+|_+|test|fake|api_?key|\?+)", re.IGNORECASE
@@ -47,3 +50,13 @@ def non_key_kind(value: str) -> str:
     if not any(character.isdigit() for character in text) and _SHORT_WORDS.search(text):
         return "a placeholder"
     return ""
+
+
+def non_url_kind(value: str) -> str:
+    """Return the same of a value under the name of a base URL: a host may have many a word that no key has."""
+    text = value.strip()
+    if not text:
+        return "empty"
+    if _REFERENCE.fullmatch(text):
+        return "a reference"
+    return "a placeholder" if _NO_HOST.search(text) else ""
