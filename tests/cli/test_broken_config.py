@@ -51,3 +51,27 @@ def test_a_folder_that_cannot_be_searched_may_have_a_config_toml_that_names_anot
     ended = kojikey(*words.split(), KOJIKEY_HOME=str(home))
     assert ended.code == 2, ended.said
     assert "cannot be read" in ended.err
+
+
+PASTED = "sk_0123456789abcdef0123456789abcdef"
+
+
+@pytest.mark.parametrize("name", [PASTED, '"\\u001b[31mred"'], ids=["a key", "an escape"])
+@pytest.mark.parametrize(
+    "form",
+    ["{0} = 1", "stores.{0}.url = 1", "stores.team.{0} = 1", "stores.{0} = 1", "[{0}]\n[{0}]", "a.{0} = 1\na.{0} = 1"],
+)
+def test_a_mistake_in_config_toml_repeats_no_pasted_key_and_no_escape(kojikey: Program, name: str, form: str) -> None:
+    (kojikey.home / "config.toml").write_text(form.format(name))
+    for ended in (kojikey("list"), kojikey("list", "--json"), kojikey("doctor")):
+        assert ended.code != 0
+        assert "mistakes" in ended.said
+        assert PASTED not in ended.said
+        assert "red" not in ended.said
+
+
+def test_a_config_toml_with_thousands_of_nested_lists_is_not_toml(kojikey: Program) -> None:
+    (kojikey.home / "config.toml").write_text("account = " + "[" * 20_000)
+    ended = kojikey("list")
+    assert ended.code == 2
+    assert "it is not TOML" in ended.err

@@ -10,7 +10,9 @@ import tomllib
 from typing import Any
 
 from kojikey.model.errors import BadConfig, Conflict, Effect, UsageError
+from kojikey.model.key_detection import looks_like_key
 from kojikey.model.plain_file import open_plain
+from kojikey.model.plain_text import without_quotes
 from kojikey.model.text_file import decoded
 
 SETTINGS = {
@@ -19,6 +21,7 @@ SETTINGS = {
     "kek": "the KEK source of a new local store",
     "admin_account": "whose admin keys rotate --mint uses, unless named",
 }
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 STORE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
@@ -30,8 +33,8 @@ def parse_config(text: str, path: str) -> dict[str, Any]:
     """
     try:
         config = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise BadConfig(path, [f"it is not TOML: {error}"]) from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise BadConfig(path, [f"it is not TOML: {without_quotes(error)}"]) from None
     problems = [problem for name, value in config.items() for problem in _problems(name, value, text)]
     if problems:
         raise BadConfig(path, problems)
@@ -66,7 +69,7 @@ def _problems(name: str, value: object, text: str) -> list[str]:
         return _store_problems(value, text)
     if name not in SETTINGS:
         known = ", ".join([*SETTINGS, "stores.NAME.url"])
-        return [f"line {_line(text, name)}: {name} is not a setting (known: {known})"]
+        return [f"line {_line(text, name)}: {_shown(name)} is not a setting (known: {known})"]
     if not isinstance(value, str) or not value:
         return [f"line {_line(text, name)}: {name} must be text in quotes"]
     return []
@@ -77,20 +80,26 @@ def _store_problems(stores: object, text: str) -> list[str]:
         return [f"line {_line(text, 'stores')}: stores must be tables like [stores.team]"]
     problems = []
     for name, store in stores.items():
-        line = _line(text, name)
+        line, shown = _line(text, name), _shown(name)
         if not STORE_NAME.fullmatch(name):
-            problems.append(f"line {line}: stores.{name} is not a name (a-z 0-9 . _ -)")
+            problems.append(f"line {line}: stores.{shown} is not a name (a-z 0-9 . _ -)")
         if not isinstance(store, dict):
-            problems.append(f"line {line}: stores.{name} must be a table with a url")
+            problems.append(f"line {line}: stores.{shown} must be a table with a url")
             continue
         problems += [
-            f"line {_line(text, key)}: stores.{name}.{key} is not a setting (known: url)"
+            f"line {_line(text, key)}: stores.{shown}.{_shown(key)} is not a setting (known: url)"
             for key in store
             if key != "url"
         ]
         if not isinstance(store.get("url"), str) or "://" not in store["url"]:
-            problems.append(f"line {line}: stores.{name}.url must be a store URL in quotes")
+            problems.append(f"line {line}: stores.{shown}.url must be a store URL in quotes")
     return problems
+
+
+def _shown(name: str) -> str:
+    """Return a name for a message, without one that may be a pasted key or that has unusual characters."""
+    is_plain = _PLAIN_NAME.fullmatch(name) is not None and not looks_like_key(name)
+    return name if is_plain else "(a name that is not shown)"
 
 
 def _line(text: str, key: str) -> int:

@@ -47,6 +47,13 @@ def printable(text: str) -> str:
     )
 
 
+def without_quotes(error: Exception) -> str:
+    """Return the text of an error without the parts that quote a file: they may be a key or hostile text."""
+    import re
+
+    return re.sub(r"'[^']*'?|\"[^\"]*\"?", "...", str(error))
+
+
 def quoted(text: object) -> str:
     """Return a value that failed its form check as a message shows it: quoted, in ASCII, shortened.
 

@@ -12,10 +12,11 @@ from typing import NamedTuple
 from kojikey.model.base_url import check_base_url
 from kojikey.model.environment_names import may_hold_key
 from kojikey.model.errors import BadDefinition, UsageError
+from kojikey.model.plain_text import without_quotes
 from kojikey.providers.check_tables import PAGES, PLACEHOLDER, read_check, read_rule
 from kojikey.providers.definition import Definition, Pages, Rule, Shape
 from kojikey.providers.index import RESERVED_IDS
-from kojikey.providers.toml_table import Table, shown_name, without_quotes
+from kojikey.providers.toml_table import Table, shown_name
 
 _ID = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _RESERVED = "cannot be check, schema or new, nor end in _admin"

@@ -11,6 +11,7 @@ from types import UnionType
 from typing import Any, TypeVar
 
 from kojikey.model.key_detection import looks_like_key
+from kojikey.model.plain_text import without_quotes
 from kojikey.providers.bounded_regex import matches_anything, unbounded
 
 T = TypeVar("T")
@@ -22,11 +23,6 @@ _SHOWN = re.compile(r"[A-Za-z0-9_-]{1,24}(?:\[[0-9]+\])?")
 def shown_name(name: str) -> str:
     """Return a name from a file in the form for messages, which leaves out a possible pasted key."""
     return name if _SHOWN.fullmatch(name) and not looks_like_key(name) else "(a name that is not shown)"
-
-
-def without_quotes(error: Exception) -> str:
-    """Return the text of an error without the parts that quote the file."""
-    return re.sub(r"'[^']*'?|\"[^\"]*\"?", "...", str(error))
 
 
 class Table:
