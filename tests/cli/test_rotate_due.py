@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from kojikey.testing.sandbox.sample_keys import made_up_key
 from support.minting import Mint, set_up
 from support.program import Ended, Program
 
@@ -58,6 +59,21 @@ def test_a_key_is_rotated_when_it_is_due_and_the_previous_one_retired_after_the_
     assert (second.code, [row["action"] for row in second.results]) == (0, ["retired"]), second.said
     assert len(mint.names) == 1
     assert due(kojikey, "--yes").results == []
+
+
+def test_the_list_of_a_provider_is_requested_once_for_all_accounts(kojikey: Program, clock: Any) -> None:
+    mint = set_up(kojikey, "xai")
+    for account in ("acme", "beta", "gamma"):
+        key = mint.managed.add(made_up_key("xai", account), name=account)
+        url = kojikey.sandbox.base_url("xai")
+        assert kojikey("add", "xai", "--account", account, "--base-url", url, "--stdin", stdin=key.value).code == 0
+    assert kojikey("config", "set", "admin_account", "default").code == 0
+    clock(91)
+    kojikey.sandbox.forget()
+    ended = due(kojikey, "--all-accounts")
+    assert [row["action"] for row in ended.results].count("rotated") == 4, ended.said
+    lists = [each for each in kojikey.sandbox.requests if each.method == "GET" and each.path.endswith("/api-keys")]
+    assert len(lists) == 1
 
 
 def test_without_mint_and_with_dry_run_it_only_reports(kojikey: Program, clock: Any) -> None:

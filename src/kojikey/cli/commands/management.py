@@ -28,6 +28,7 @@ from kojikey.providers.definition import Definition
 from kojikey.providers.management import ability_of, management_of
 from kojikey.providers.management.base import Ability, KeyManagement
 from kojikey.providers.management.client import ManagementClient, Pace
+from kojikey.providers.management.recent_lists import RecentLists
 from kojikey.providers.requests.proxies import Proxies
 from kojikey.providers.requests.traffic import Traffic
 
@@ -36,7 +37,7 @@ class Access(NamedTuple):
     """A provider's management API, and a credential for it.
 
     ``account`` is the account of the admin key, None for the environment's identity. ``page`` is the provider's page
-    of keys.
+    of keys. ``recent`` has the lists of keys that a run over many keys shares, None outside such a run.
     """
 
     adapter: type[KeyManagement]
@@ -49,6 +50,7 @@ class Access(NamedTuple):
     account: str | None
     provider: str
     page: str
+    recent: RecentLists | None = None
 
 
 def ability_to_mint(definition: Definition) -> Ability:
@@ -126,7 +128,7 @@ async def open_management(access: Access, *, traffic: Traffic | None = None) -> 
     )  # fmt: skip
     async with client:
         try:
-            yield access.adapter(client)
+            yield access.adapter(client, access.recent)
         except (ManagementRefused, ManagementUnavailable) as error:
             error.effect = error.effect or Effect.STORE_UNCHANGED
             if isinstance(error, ManagementRefused):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -17,6 +17,7 @@ from kojikey.model.management_errors import ManagementRefused, ManagementUnavail
 from kojikey.model.secret import Secret
 from kojikey.providers.management import fields
 from kojikey.providers.management.client import ManagementClient
+from kojikey.providers.management.recent_lists import RecentLists
 
 _GAP = re.compile(r"(?:\.{2,}|…|\*+|•+|_{3,}|x{4,})")
 _LONGEST_NAME = 100
@@ -102,13 +103,15 @@ class KeyManagement(ABC):
     """The keys of one provider that one admin credential can manage.
 
     Every method may raise ``ManagementRefused`` (the provider refused, nothing was done) and ``ManagementUnavailable``
-    (there is no usable answer; ``is_uncertain`` if the provider may have done it nevertheless).
+    (there is no usable answer; ``is_uncertain`` if the provider may have done it nevertheless). ``recent`` has the
+    lists that a run over many keys shares.
     """
 
     ability: ClassVar[Ability]
 
-    def __init__(self, client: ManagementClient) -> None:
+    def __init__(self, client: ManagementClient, recent: RecentLists | None = None) -> None:
         self._client = client
+        self._recent = recent or RecentLists()
 
     async def parents(self) -> tuple[str, ...]:
         """Return the ids of all parents, ``("",)`` for a provider that has no such groups."""
@@ -146,7 +149,7 @@ class KeyManagement(ABC):
         """Return the keys that may have this value, by the redacted forms that the provider shows."""
         if not self.ability.hints:
             return ()
-        return tuple(key for key in await self.list_keys(parent) if fits(key.hint, secret))
+        return await self._matching(parent, lambda key: fits(key.hint, secret))
 
     async def find_named(self, wanted: Wanted) -> tuple[RemoteKey, ...]:
         """Return the keys with the name of a wanted key: several if the provider received the request twice."""
@@ -193,7 +196,11 @@ class KeyManagement(ABC):
     async def _list_keys(self, parent: str) -> tuple[RemoteKey, ...]: ...
 
     async def _find(self, key_id: str, parent: str) -> RemoteKey | None:
-        return next((key for key in await self.list_keys(parent) if key.key_id == key_id), None)
+        return next(iter(await self._matching(parent, lambda key: key.key_id == key_id)), None)
+
+    async def _matching(self, parent: str, matches: Callable[[RemoteKey], bool]) -> tuple[RemoteKey, ...]:
+        parents = (parent,) if parent else await self.parents()
+        return tuple([key for each in parents for key in await self._recent.matching(each, matches, self._list_keys)])
 
     async def _create(self, wanted: Wanted) -> Created:
         raise NotImplementedError(self.ability.sentence)

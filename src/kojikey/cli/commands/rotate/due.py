@@ -58,6 +58,7 @@ from kojikey.operations.results import GRACE as USUAL_GRACE
 from kojikey.providers.catalog import Catalog
 from kojikey.providers.management import ability_of
 from kojikey.providers.management.base import KeyManagement
+from kojikey.providers.management.recent_lists import RecentLists
 from kojikey.providers.requests.traffic import Traffic
 
 _NOT_WITH_DUE = (
@@ -219,9 +220,8 @@ class _Run:
         name = account, provider
         if name not in self._accesses:
             try:
-                self._accesses[name] = access_to(
-                    self._context, self._catalog, self._open_store, provider, account=account
-                )
+                access = access_to(self._context, self._catalog, self._open_store, provider, account=account)
+                self._accesses[name] = access._replace(recent=RecentLists())
             except KojikeyError as error:
                 self._accesses[name] = error
         return self._accesses[name]
