@@ -75,6 +75,15 @@ def test_a_kek_that_no_new_store_could_have_is_wrong_before_there_is_one(
     assert kojikey.snapshot() == before
 
 
+def test_a_kek_source_that_does_not_exist_is_wrong_and_not_repeated(kojikey: Program) -> None:
+    kojikey.home.mkdir(mode=0o700)
+    (kojikey.home / "config.toml").write_text(f'kek = "{OTHER_KEK}"\n')  # a KEK in place of its source
+    ended = kojikey("doctor")
+    assert ended.code == 2
+    assert "there is no such KEK source" in ended.said
+    assert OTHER_KEK not in ended.said
+
+
 @pytest.mark.parametrize("name", ["", "keys.db"], ids=["the folder", "the store"])
 def test_what_cannot_be_written_is_to_be_looked_at(
     kojikey: Program, monkeypatch: pytest.MonkeyPatch, name: str

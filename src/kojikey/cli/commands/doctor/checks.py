@@ -21,7 +21,7 @@ from kojikey.operations.open_store import OpenStore
 from kojikey.operations.store_admin.diagnosing import diagnose
 from kojikey.providers.catalog import load_catalog
 from kojikey.sealing.kek.base import PASSPHRASE_FILE_VARIABLE, KekInputs
-from kojikey.sealing.kek.registry import make
+from kojikey.sealing.kek.registry import check_source, make
 
 
 def check_up(context: Context) -> Iterator[Finding]:
@@ -152,8 +152,9 @@ def _try_source(source: str, inputs: KekInputs) -> None:
     """Read the KEK of a new store, if it exists; asks and creates nothing.
 
     Raises:
-        UsageError, CannotOpen: it exists and cannot be used.
+        UsageError: there is no such source. CannotOpen: the KEK exists and cannot be used.
     """
+    check_source(source)
     name, _, path = source.partition(":")
     exists = {
         "env": True,
