@@ -87,6 +87,17 @@ def test_a_key_that_expires_within_two_weeks_or_as_is_said_is_due(
     assert (ended.code, len(ended.results)) == ((3, 1) if is_due else (0, 0)), ended.said
 
 
+def test_each_key_that_is_due_comes_with_the_command_for_it(kojikey: Program) -> None:
+    set_up(kojikey, "xai")
+    for provider in ("xai", "groq"):
+        kojikey.added(provider, "ok", "--account", "acme", "--expires", "1d")
+    named = {"xai": "kojikey rotate xai --account acme --mint", "groq": "kojikey rotate groq --account acme"}
+    ended = kojikey("rotate", "--due", "--account", "acme", "--json")
+    assert {row["provider"]: row["hint"] for row in ended.results} == named
+    everyone = kojikey("rotate", "--due", "--all-accounts").out
+    assert [f"\n  {command}\n" in everyone for command in named.values()] == [True, True]
+
+
 @pytest.mark.parametrize(
     "option",
     [("--resume",), ("--abort",), ("--rollback",), ("--retire",), ("--no-test",), ("--force-shape",), ("--stdin",),

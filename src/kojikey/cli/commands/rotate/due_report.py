@@ -18,10 +18,11 @@ from kojikey.model.errors import KojikeyError
 from kojikey.model.key import Key
 from kojikey.model.management_errors import CannotMint
 from kojikey.model.masking import VISIBLE, mask
-from kojikey.model.next_step import Hint, next_step
+from kojikey.model.next_step import Hint, finish_or_discard, next_step
 from kojikey.model.ref import Document
 from kojikey.operations.minting.due_rotations import DueResult, Todo
 from kojikey.operations.results import ChangeResult
+from kojikey.providers.management import ability_of
 
 _WORST_FIRST = (
     Exit.INTERNAL, Exit.STORE_UNAVAILABLE, Exit.CANNOT_OPEN, Exit.KEY_FAILED, Exit.CONFLICT, Exit.NOT_FOUND,
@@ -50,10 +51,11 @@ class DueReport:
 
     def plan(self, key: Key, todo: Todo, *, is_dry_run: bool = False) -> None:
         """Report a step that a key needs and that was not done."""
-        document = _key_fields(key) | {"action": None, "due": True, "would": todo.value}
+        hint = self._context.terminal.completed(_way_on(key.provider, todo), account=key.account)
+        document = _key_fields(key) | {"action": None, "due": True, "would": todo.value, "hint": hint}
         if not is_dry_run:
             self._codes.add(Exit.CONFLICT if todo is Todo.FINISH_BY_HAND else Exit.KEY_FAILED)
-        self._write(document, _sentence(key, todo))
+        self._write(document, _SENTENCES[todo], hint=hint)
 
     def result(self, due: DueResult) -> None:
         """Report a step that was done, or why it was not."""
@@ -66,6 +68,9 @@ class DueReport:
 
     def _failed(self, due: DueResult, error: KojikeyError) -> None:
         failure = Failure.of(error)
+        failure = failure._replace(
+            hint=self._context.terminal.completed(failure.hint or "", account=due.key.account) or None
+        )
         self._codes.add(Exit.KEY_FAILED if isinstance(error, CannotMint) else code_of(error))
         document = _key_fields(due.key) | {
             "action": None,
@@ -83,7 +88,12 @@ class DueReport:
         if code:
             self._codes.add(code)
         document = documents.change_fields(result) | {"due": bool(code)}
-        self._write(document, _DONE.get(str(result.action), "the previous key still works"))
+        hint = None
+        if result.action is None:
+            retire = next_step("rotate", result.provider, "--retire", "--yes")
+            told = Hint(retire, " deletes it at the provider, where kojikey can find it there")
+            hint = self._context.terminal.completed(told, account=result.account)
+        self._write(document, _DONE.get(str(result.action), "the previous key still works"), hint=hint)
 
     def _write(self, document: Document, sentence: str, *, hint: str | None = None) -> None:
         self._documents.append(document)
@@ -96,7 +106,7 @@ class DueReport:
             masked = self._context.terminal.masked(str(document["masked"])[-VISIBLE:].strip("*"))
             page.line(f"{document['account']}  {document['provider']}  {masked}  {sentence}")
             if hint:
-                page.line(self._context.terminal.completed(hint), indent=2)
+                page.line(hint, indent=2)
 
     def _write_json_line(self, document: Document) -> None:
         self._context.terminal.out.json(json.dumps(document) + "\n")
@@ -137,14 +147,23 @@ def _key_fields(key: Key) -> Document:
     }
 
 
-def _sentence(key: Key, todo: Todo) -> str:
+_SENTENCES = {
+    Todo.MINT: "is due for rotation",
+    Todo.RETIRE: "has a previous key that has to be retired",
+    Todo.RESUME: "has an unfinished rotation",
+    Todo.FINISH_BY_HAND: "has a staged key that needs a decision",
+}
+
+
+def _way_on(provider: str, todo: Todo) -> Hint:
+    """Return the command that does what a key needs."""
     match todo:
         case Todo.MINT:
-            return "is due for rotation"
+            ability = ability_of(provider)
+            return next_step("rotate", provider, *(["--mint"] if ability and ability.creates else []))
         case Todo.RETIRE:
-            return "has a previous key that has to be retired"
+            return next_step("rotate", provider, "--retire")
         case Todo.RESUME:
-            return "has an unfinished rotation"
+            return next_step("rotate", provider, "--resume")
         case Todo.FINISH_BY_HAND:
-            finish = next_step("rotate", key.provider, "--account", key.account, "--resume")
-            return Hint("has a staged key that needs a decision: ", finish, ", or --abort")
+            return finish_or_discard(provider)
