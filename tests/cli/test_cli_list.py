@@ -98,6 +98,12 @@ def test_totals_are_a_line_for_people_and_a_summary_for_programs(varied: Program
         "keys": 8, "accounts": 7, "valid": 5, "limited": 1, "rejected": 1, "indeterminate": 0, "untested": 1, "due": 2,
     }  # fmt: skip
     assert varied("list", "--account", "valid").out.splitlines()[-1] == "2 keys: 2 valid"
+    assert varied("list", "--account", "nobody").out.splitlines()[-1] == "0 keys"
+
+
+def test_a_date_of_expiry_that_has_passed_is_in_the_past(varied: Program) -> None:
+    assert "expired 2026-01-01" in varied("list", "--account", "expired").out
+    assert " expires 20" in varied("list", "--account", "expiring").out
 
 
 def test_csv_has_one_header_line_and_the_fields_of_json(varied: Program) -> None:

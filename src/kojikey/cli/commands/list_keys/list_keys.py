@@ -59,7 +59,7 @@ def list_keys(call: Call) -> int:
 
     page = Page(context.terminal)
     shown = show_keys(page, rows, with_account=all_accounts)
-    if totals.keys and not context.terminal.quiet:
+    if shown and not context.terminal.quiet:
         page.line(totals.as_line(), style="bold")
     if not shown and not damage.code:
         context.terminal.note(_empty_note(call))

@@ -58,12 +58,14 @@ def _filters(call: Call) -> list[_Filter]:
     return filters
 
 
+def has_expired(row: ListRow) -> bool:
+    """Return whether the key of a row, if it has one, has expired."""
+    expires = row.key.current.expires_at if row.key else None
+    return expires is not None and parsed(expires) <= row.moment
+
+
 def _is_failing(row: ListRow) -> bool:
-    if row.key is None:
-        return False
-    expires = row.key.current.expires_at
-    has_expired = expires is not None and parsed(expires) <= row.moment
-    return has_expired or _outcome(row) in (Outcome.LIMITED.value, Outcome.REJECTED.value)
+    return has_expired(row) or _outcome(row) in (Outcome.LIMITED.value, Outcome.REJECTED.value)
 
 
 def _outcome(row: ListRow) -> str:
@@ -124,4 +126,4 @@ class Totals:
         accounts = f" of {len(self._accounts)} accounts" if len(self._accounts) > 1 else ""
         parts = [f"{count} {name}" for name, count in self._outcomes.items() if count]
         parts += [f"{self._due} due for rotation"] if self._due else []
-        return f"{counted(self.keys, 'key')}{accounts}: {', '.join(parts)}"
+        return f"{counted(self.keys, 'key')}{accounts}" + (f": {', '.join(parts)}" if parts else "")

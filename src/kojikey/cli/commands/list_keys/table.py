@@ -7,6 +7,7 @@ from itertools import chain
 
 from rich.text import Text
 
+from kojikey.cli.commands.list_keys.rows import has_expired
 from kojikey.cli.output.page import Cells, Page
 from kojikey.cli.output.verdict_page import last_test_cell
 from kojikey.model.key import Key, Stage
@@ -60,7 +61,11 @@ def _notes(row: ListRow, key: Key) -> str:
     notes = [
         f"version {staged.number} staged" if staged else "",
         "rotation due" if row.is_due else f"{key.age_days(row.moment)} d old",
-        f"expires {key.current.expires_at[:10]}" if key.current.expires_at else "",
+        _expiry(row, key.current.expires_at) if key.current.expires_at else "",
         key.label or "",
     ]
     return ", ".join(note for note in notes if note)
+
+
+def _expiry(row: ListRow, expires_at: str) -> str:
+    return f"{'expired' if has_expired(row) else 'expires'} {expires_at[:10]}"
