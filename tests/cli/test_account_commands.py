@@ -42,7 +42,7 @@ def source(kojikey: Program) -> str:
 # list
 
 
-def test_a_store_that_was_never_made_has_no_accounts(kojikey: Program) -> None:
+def test_a_store_that_does_not_exist_has_no_accounts(kojikey: Program) -> None:
     ended = kojikey("account", "list", "--json")
     assert (ended.code, ended.results) == (0, [])
     assert kojikey("account", "list").code == 0
@@ -117,7 +117,7 @@ def test_list_says_that_an_account_is_disabled(acme: Program, more: tuple[str, .
     assert "disabled" in line()
 
 
-def test_the_other_accounts_are_as_before(acme: Program) -> None:
+def test_the_other_accounts_are_unchanged(acme: Program) -> None:
     before = acme.listed("google_gemini")
     acme("account", "disable", "acme")
     assert acme.listed("google_gemini") == before
@@ -148,7 +148,7 @@ def test_an_account_stays_disabled_through_add_and_rotate(acme: Program) -> None
 
 
 @pytest.mark.parametrize("command", ["disable", "enable"])
-def test_without_the_kek_nothing_is_switched(acme: Program, command: str) -> None:
+def test_without_the_kek_no_account_is_disabled_or_enabled(acme: Program, command: str) -> None:
     acme("account", "enable" if command == "disable" else "disable", "acme")
     before = acme.snapshot()
     ended = acme("account", command, "acme", "--json", KOJIKEY_KEK=None)
@@ -157,7 +157,7 @@ def test_without_the_kek_nothing_is_switched(acme: Program, command: str) -> Non
 
 
 @pytest.mark.parametrize("command", [["disable"], ["enable"], ["remove", "--confirm", "initech"]])
-def test_an_account_that_is_not_there_is_not_found(acme: Program, command: list[str]) -> None:
+def test_an_account_that_does_not_exist_is_exit_5(acme: Program, command: list[str]) -> None:
     before = acme.snapshot()
     ended = acme("account", command[0], "initech", *command[1:], "--json")
     assert (ended.code, ended.error["code"]) == (5, "not_found")
@@ -165,13 +165,13 @@ def test_an_account_that_is_not_there_is_not_found(acme: Program, command: list[
 
 
 @pytest.mark.parametrize("command", ["disable", "enable", "remove"])
-def test_no_account_is_made_where_there_is_no_store(kojikey: Program, command: str) -> None:
+def test_no_account_is_created_in_a_store_that_does_not_exist(kojikey: Program, command: str) -> None:
     assert kojikey("account", command, "acme", "--json").code == 5
     assert not kojikey.home.exists()
 
 
 @pytest.mark.parametrize("command", ["disable", "enable", "remove"])
-def test_a_name_that_is_none_is_refused_and_a_key_is_not_repeated(acme: Program, command: str) -> None:
+def test_a_malformed_account_name_is_refused_and_a_key_is_not_repeated(acme: Program, command: str) -> None:
     before = acme.snapshot()
     assert acme("account", command).code == 2
     assert acme("account", command, "Not A Name").code == 2
@@ -185,7 +185,7 @@ def test_a_name_that_is_none_is_refused_and_a_key_is_not_repeated(acme: Program,
 # remove
 
 
-def test_removing_needs_the_name_again(acme: Program) -> None:
+def test_a_removal_needs_the_name_as_confirmation(acme: Program) -> None:
     before = acme.snapshot()
     for more in ([], ["--no-input"], ["--confirm", "acne"], ["--confirm", ""], ["--confirm", "ACME"]):
         ended = acme("account", "remove", "acme", "--json", *more)
@@ -195,7 +195,7 @@ def test_removing_needs_the_name_again(acme: Program) -> None:
     assert acme.snapshot() == before
 
 
-def test_a_removed_account_has_nothing_but_its_story(acme: Program) -> None:
+def test_only_the_events_of_a_removed_account_are_left(acme: Program) -> None:
     ended = acme("account", "remove", "acme", "--confirm", "acme", "--json")
     assert ended.code == 0
     assert ended.result == {
@@ -214,7 +214,7 @@ def test_a_removed_account_has_nothing_but_its_story(acme: Program) -> None:
     assert acme.listed("google_gemini")["source"] == "byok"
 
 
-def test_removing_says_what_is_left_to_do(acme: Program) -> None:
+def test_a_removal_prints_what_is_left_to_do(acme: Program) -> None:
     ended = acme("account", "remove", "acme", "--confirm", "acme")
     assert "1 key and its data key" in ended.out
     assert "revoke them there" in ended.out
@@ -239,7 +239,7 @@ def test_a_removed_account_cannot_be_verified_but_is_not_broken(acme: Program) -
     assert acme("store", "info", "--json").result["counts"] == {"accounts": 1, "keys": 1, "events": 3}
 
 
-def test_an_account_can_be_made_again(acme: Program) -> None:
+def test_a_removed_account_can_be_created_again(acme: Program) -> None:
     acme("account", "remove", "acme", "--confirm", "acme")
     acme.added("elevenlabs", "ok_2", "--account", "acme")
     assert run(acme).out == acme.key("elevenlabs", "ok_2").key + "\n"

@@ -58,7 +58,7 @@ def test_a_release_installs_by_hashes_alone(machine: Path) -> None:
     ]
 
 
-def test_a_branch_says_that_nothing_is_pinned(machine: Path) -> None:
+def test_a_branch_is_installed_with_a_note_that_nothing_is_pinned(machine: Path) -> None:
     code, said, asked = installed(machine, "aws")
     assert code == 0
     assert "::warning title=kojikey::not a release" in said
@@ -66,7 +66,7 @@ def test_a_branch_says_that_nothing_is_pinned(machine: Path) -> None:
 
 
 @pytest.mark.parametrize("extras", ["../../x", "aws;x", "--index-url=x", "$(x)"])
-def test_what_names_no_extra_is_refused(machine: Path, extras: str) -> None:
+def test_an_unknown_extra_is_refused(machine: Path, extras: str) -> None:
     code, said, asked = installed(machine, extras)
     assert (code, asked) == (2, [])
     assert "::error title=kojikey::" in said

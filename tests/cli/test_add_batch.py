@@ -77,7 +77,7 @@ def test_a_second_run_changes_nothing(kojikey: Program) -> None:
     assert (kojikey.contents(), len(kojikey.sandbox.requests)) == (before, asked)
 
 
-def test_another_key_that_is_there_is_left_alone(kojikey: Program) -> None:
+def test_an_existing_different_key_is_not_changed(kojikey: Program) -> None:
     added(kojikey, [line(kojikey, "a1")])
     before = kojikey.contents()
     ended = added(kojikey, [line(kojikey, "a1", "ok_2")])
@@ -86,7 +86,7 @@ def test_another_key_that_is_there_is_left_alone(kojikey: Program) -> None:
     assert kojikey.contents() == before
 
 
-def test_two_lines_for_one_key_follow_each_other(kojikey: Program) -> None:
+def test_two_lines_for_one_key_are_processed_in_order(kojikey: Program) -> None:
     ended = added(kojikey, [line(kojikey, "a1"), line(kojikey, "a1"), line(kojikey, "a1", "ok_2")])
     assert (ended.code, actions_of(ended)) == (6, ["added", "unchanged", "exists"])
 
@@ -105,7 +105,7 @@ def test_the_exit_code_is_that_of_the_worst_line(kojikey: Program, names: list[s
     assert added(kojikey, lines, "--timeout", "1").code == code
 
 
-def test_a_mark_and_empty_lines_are_passed_over_and_a_malformed_line_fails_alone(kojikey: Program) -> None:
+def test_a_byte_order_mark_and_empty_lines_are_skipped_and_a_malformed_line_fails_alone(kojikey: Program) -> None:
     unknown = {**line(kojikey, "a2"), "provider": "nonsense"}
     text = "\ufeff" + text_of([line(kojikey, "a1"), "", "   ", "{", unknown, line(kojikey, "a3")])
     ended = kojikey("add", "--batch", "-", stdin=text)
@@ -120,7 +120,7 @@ def test_a_mark_and_empty_lines_are_passed_over_and_a_malformed_line_fails_alone
     assert "a JSON object with account, provider and key" in results(ended)[1]["error"]["hint"]
 
 
-def test_what_is_not_valid_is_saved_where_an_option_says_so(kojikey: Program) -> None:
+def test_a_key_that_is_not_valid_is_saved_only_with_an_option(kojikey: Program) -> None:
     lines = [line(kojikey, "a1", "missing_permission"), line(kojikey, "a2", "redirected")]
     ended = added(kojikey, lines)
     assert (ended.code, actions_of(ended)) == (3, ["refused", "refused"])
@@ -139,7 +139,7 @@ def test_refused_keys_leave_no_store_behind(kojikey: Program) -> None:
 
 
 @pytest.mark.external
-def test_without_a_place_for_the_kek_nothing_is_made_or_asked(kojikey: Program) -> None:
+def test_without_a_kek_source_nothing_is_created_and_no_request_is_sent(kojikey: Program) -> None:
     del kojikey.environ["KOJIKEY_KEK"]
     ended = added(kojikey, [line(kojikey, "a1")])
     assert ended.code == 8
@@ -169,7 +169,7 @@ def test_one_document_has_all_results(kojikey: Program) -> None:
     assert [row["line"] for row in ended.results] == [1, 2]
 
 
-def test_a_provider_without_a_base_url_of_its_own_wants_one(kojikey: Program) -> None:
+def test_a_provider_without_a_default_base_url_needs_one(kojikey: Program) -> None:
     ended = added(kojikey, [{"account": "a", "provider": "azure_openai", "key": "0123456789abcdef0123456789abcdef"}])
     assert (ended.code, results(ended)[0]["exit_code"]) == (2, 2)
 
@@ -178,7 +178,7 @@ def test_a_provider_without_a_base_url_of_its_own_wants_one(kojikey: Program) ->
 @pytest.mark.parametrize(
     "more", [["elevenlabs"], ["--stdin"], ["--label", "x"], ["--json", "--jsonl"], ["--account", "a"]]
 )
-def test_what_does_not_go_with_a_batch_is_refused(kojikey: Program, command: str, more: list[str]) -> None:
+def test_options_that_exclude_a_batch_are_refused_with_it(kojikey: Program, command: str, more: list[str]) -> None:
     ended = kojikey(command, "--batch", "-", *more, stdin=text_of([line(kojikey, "a1")]))
     assert (ended.code, ended.out if "--json" not in more else "") == (2, "")
     assert not kojikey.sandbox.requests
@@ -186,14 +186,14 @@ def test_what_does_not_go_with_a_batch_is_refused(kojikey: Program, command: str
 
 @pytest.mark.parametrize("command", BATCHES)
 @pytest.mark.parametrize("more", [["--dry-run"], ["--jsonl"], ["--rate", "1"], ["--concurrency", "2"]])
-def test_what_goes_with_a_batch_alone_is_refused_without_one(kojikey: Program, command: str, more: list[str]) -> None:
+def test_options_of_a_batch_are_refused_without_one(kojikey: Program, command: str, more: list[str]) -> None:
     ended = kojikey(command, "elevenlabs", "--stdin", *more, stdin=kojikey.key().key)
     assert ended.code == 2
     assert f"kojikey {command} --batch FILE {more[0]}" in ended.err
 
 
 @pytest.mark.parametrize("command", BATCHES)
-def test_no_key_is_in_what_a_batch_says_also_where_it_is_in_the_wrong_member(kojikey: Program, command: str) -> None:
+def test_no_output_of_a_batch_has_a_key_even_if_it_is_in_the_wrong_member(kojikey: Program, command: str) -> None:
     key = kojikey.key().key
     for item in (
         line(kojikey, "a1"),
@@ -209,7 +209,9 @@ def test_no_key_is_in_what_a_batch_says_also_where_it_is_in_the_wrong_member(koj
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be"])
 @pytest.mark.parametrize("command", BATCHES)
-def test_what_a_windows_shell_writes_is_read(kojikey: Program, tmp_path: Path, command: str, encoding: str) -> None:
+def test_a_batch_in_utf_16_from_a_windows_shell_is_read(
+    kojikey: Program, tmp_path: Path, command: str, encoding: str
+) -> None:
     if command == "rotate":
         added(kojikey, [line(kojikey, "acme"), line(kojikey, "globex")])
     path = tmp_path / "keys.jsonl"
@@ -228,7 +230,7 @@ def test_what_a_windows_shell_writes_is_read(kojikey: Program, tmp_path: Path, c
 
 @pytest.mark.parametrize(("stop", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
 @pytest.mark.parametrize("after", [1, 5, 9])
-def test_stopped_anywhere_the_same_batch_finishes_it(
+def test_after_a_stop_at_any_point_the_same_batch_finishes_the_rest(
     kojikey: Program, tmp_path: Path, stop: signal.Signals, code: int, after: int
 ) -> None:
     path = tmp_path / "keys.jsonl"
@@ -254,7 +256,7 @@ def test_stopped_anywhere_the_same_batch_finishes_it(
 
 
 @pytest.mark.parametrize("command", BATCHES)
-def test_on_a_terminal_there_are_a_table_and_a_bar(kojikey: Program, tmp_path: Path, command: str) -> None:
+def test_on_a_terminal_a_table_and_a_bar_are_shown(kojikey: Program, tmp_path: Path, command: str) -> None:
     if command == "rotate":
         added(kojikey, [line(kojikey, "acme"), line(kojikey, "globex")])
     path = tmp_path / "keys.jsonl"

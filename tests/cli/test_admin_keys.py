@@ -22,7 +22,7 @@ managing = pytest.mark.parametrize("provider", CREATING)
 
 
 @of_their_own
-def test_an_admin_key_is_tested_by_questions_that_change_nothing_and_saved_like_any_key(
+def test_an_admin_key_is_tested_by_requests_that_change_nothing_and_saved_like_any_key(
     kojikey: Program, admin: str
 ) -> None:
     assert kojikey.add(admin).code == 0
@@ -41,7 +41,7 @@ def test_an_admin_key_that_the_provider_refuses_is_not_saved(kojikey: Program, a
 
 
 @of_their_own
-def test_programs_get_it_only_where_it_is_named_and_under_its_own_name(kojikey: Program, admin: str) -> None:
+def test_programs_get_an_admin_key_only_where_it_is_named_and_under_its_own_name(kojikey: Program, admin: str) -> None:
     key = kojikey.added(admin).key
     kojikey.added("elevenlabs")
     for all_keys in (("run", "--dry-run", "--json"), ("export", "--reveal", "--yes")):
@@ -53,7 +53,7 @@ def test_programs_get_it_only_where_it_is_named_and_under_its_own_name(kojikey: 
 
 
 @pytest.mark.parametrize("provider", [name for name in CREATING if name not in SELF_MANAGING])
-def test_what_manages_the_keys_goes_to_the_management_host_and_the_keys_to_theirs(
+def test_admin_keys_are_sent_to_the_management_host_and_other_keys_to_their_own(
     kojikey: Program, provider: str
 ) -> None:
     mint = set_up(kojikey, provider)
@@ -75,7 +75,7 @@ def test_no_key_is_put_into_a_url(kojikey: Program, provider: str) -> None:
     assert not [each for each in kojikey.sandbox.requests if "lookupKey" in each.path or "keyString=" in each.path]
 
 
-def test_config_names_the_account_whose_admin_key_is_used_and_the_option_goes_before_it(kojikey: Program) -> None:
+def test_config_names_the_account_of_the_admin_key_and_the_option_overrides_it(kojikey: Program) -> None:
     mint = set_up(kojikey, "xai", with_admin=False)
     assert kojikey.add("xai_admin", "ok", "--account", "ops").code == 0
     assert kojikey("config", "set", "admin_account", "ops").code == 0
@@ -86,7 +86,7 @@ def test_config_names_the_account_whose_admin_key_is_used_and_the_option_goes_be
     assert mint.names == []
 
 
-def test_an_admin_account_that_is_no_account_name_is_not_repeated(kojikey: Program) -> None:
+def test_a_malformed_admin_account_is_not_repeated(kojikey: Program) -> None:
     mint = set_up(kojikey, "xai")
     ended = mint.mint("--admin-account", "SK-Not-An-Account")
     assert ended.code == 2
@@ -110,7 +110,7 @@ def test_an_admin_key_is_distinguished_from_a_key_for_models(kojikey: Program) -
 @pytest.mark.parametrize(
     "url", ["http://apikeys.example.com", "http://192.0.2.1", "ftp://127.0.0.1", "apikeys.googleapis.com", "https://"]
 )
-def test_googles_management_host_is_asked_over_https_but_on_loopback(kojikey: Program, url: str) -> None:
+def test_googles_management_host_needs_https_except_on_loopback(kojikey: Program, url: str) -> None:
     mint = set_up(kojikey, "google_gemini")
     kojikey.sandbox.forget()
     kojikey.environ["KOJIKEY_GOOGLE_APIKEYS_URL"] = url
@@ -122,7 +122,7 @@ def test_googles_management_host_is_asked_over_https_but_on_loopback(kojikey: Pr
     assert mint.names == ["by hand"]
 
 
-def test_without_a_google_identity_nothing_is_asked(kojikey: Program) -> None:
+def test_without_a_google_identity_no_request_is_sent(kojikey: Program) -> None:
     mint = set_up(kojikey, "google_gemini", with_admin=False)
     kojikey.sandbox.forget()
     ended = mint.mint("--json")
@@ -134,7 +134,9 @@ def test_without_a_google_identity_nothing_is_asked(kojikey: Program) -> None:
 @pytest.mark.parametrize(
     ("token", "code"), [("ya29.expired-0123456789", 3), ("two\nlines", 2), ("with space", 2), ("größe", 2), ("  ", 5)]
 )
-def test_a_google_token_that_cannot_be_used_is_said_and_not_repeated(kojikey: Program, token: str, code: int) -> None:
+def test_a_google_token_that_cannot_be_used_is_reported_and_not_repeated(
+    kojikey: Program, token: str, code: int
+) -> None:
     mint = set_up(kojikey, "google_gemini")
     kojikey.environ["GOOGLE_OAUTH_ACCESS_TOKEN"] = token
     ended = mint.mint("--json")
@@ -144,7 +146,7 @@ def test_a_google_token_that_cannot_be_used_is_said_and_not_repeated(kojikey: Pr
     assert mint.names == ["by hand"]
 
 
-def test_it_is_known_who_manages_which_keys(kojikey: Program) -> None:
+def test_the_provider_of_an_admin_key_is_known(kojikey: Program) -> None:
     rows = {row["provider"]: row for row in kojikey("providers", "--json").results}
     managed = {name: row["admin_key"] for name, row in rows.items() if row.get("admin_key")}
     assert {name: admin for name, admin in managed.items() if admin != name} == {

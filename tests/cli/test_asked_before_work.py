@@ -74,7 +74,7 @@ def test_the_passphrase_is_asked_before_a_status_line_or_a_bar(
     ],
     ids=["--no-input", "CI", "KOJIKEY_NO_INPUT"],
 )
-def test_on_a_terminal_what_forbids_the_question_is_named(
+def test_on_a_terminal_the_setting_that_forbids_the_question_is_named(
     locked: Program, arguments: list[str], environ: dict[str, str], why: str
 ) -> None:
     locked.environ.update(environ)
@@ -99,7 +99,7 @@ def test_one_ctrl_c_ends_the_prompt_and_the_command(locked: Program, tmp_path: P
     assert child.exitstatus == 130
 
 
-def test_a_copy_asks_for_both_passphrases_first_and_says_of_which_store(locked: Program, tmp_path: Path) -> None:
+def test_a_copy_asks_for_both_passphrases_first_and_names_the_stores(locked: Program, tmp_path: Path) -> None:
     url = f"sqlite://{tmp_path / 'other.db'}"
     with on_a_terminal(locked, "store", "init", url, "--name", "team", "--kek", "passphrase") as child:
         type_key(child, "New passphrase for the store", "another one")
@@ -170,7 +170,7 @@ def test_a_new_store_asks_for_its_passphrase_before_the_first_key(kojikey: Progr
         assert key.key in end(child)[1]
 
 
-def test_where_no_kek_can_be_had_the_first_key_is_not_asked_for(kojikey: Program) -> None:
+def test_without_a_kek_source_the_first_key_is_not_asked_for(kojikey: Program) -> None:
     with on_a_terminal(kojikey, "add", "elevenlabs", KOJIKEY_KEK="damaged") as child:
         code, text = end(child)
     assert (code, "(hidden)" in text, kojikey.home.exists()) == (8, False, False)
@@ -205,7 +205,7 @@ def test_run_behind_a_pipe_asks_on_the_controlling_terminal(locked: Program) -> 
     assert (code, f"text:{len(locked.key().key)}" in text, PASSPHRASE in text) == (0, True, False)
 
 
-def test_a_key_from_a_pipe_and_the_passphrase_from_a_person(locked: Program) -> None:
+def test_a_key_is_read_from_a_pipe_while_the_passphrase_is_asked_for(locked: Program) -> None:
     key = locked.key("elevenlabs", "ok_2")
     program = ["bash", "-c", f"echo $NEW | {shlex.join([*COMMAND, 'rotate', 'elevenlabs', '--stdin'])}"]
     with on_a_terminal(locked, program=program, NEW=key.key) as child:
@@ -215,7 +215,7 @@ def test_a_key_from_a_pipe_and_the_passphrase_from_a_person(locked: Program) -> 
 
 
 @pytest.mark.parametrize("ruled_out", ["CI", "KOJIKEY_NO_INPUT", "--no-input", "stderr"])
-def test_behind_a_pipe_nobody_is_asked_where_that_was_ruled_out(locked: Program, ruled_out: str) -> None:
+def test_behind_a_pipe_no_question_is_asked_with_no_input(locked: Program, ruled_out: str) -> None:
     options = [ruled_out] if ruled_out.startswith("-") else []
     environ: dict[str, Any] = {ruled_out: "true"} if ruled_out.isupper() else {}
     program = pipe("run", *options, "--", "true")
@@ -225,7 +225,7 @@ def test_behind_a_pipe_nobody_is_asked_where_that_was_ruled_out(locked: Program,
     assert (code, PROMPT in text) == (8, False)
 
 
-def test_behind_a_pipe_nothing_but_the_passphrase_is_asked_for(locked: Program) -> None:
+def test_behind_a_pipe_only_the_passphrase_is_asked_for(locked: Program) -> None:
     for command in (["remove", "elevenlabs"], ["add", "elevenlabs", "-a", "b"], ["rotate", "elevenlabs"], ["get"]):
         with on_a_terminal(locked, program=pipe(*command)) as child:
             if child.expect_exact([PROMPT, pexpect.EOF]) == 0:

@@ -78,7 +78,7 @@ def test_one_account_whose_rows_were_put_back_is_named_and_the_others_are_verifi
     assert verified(kojikey, "--account", "globex") == {"globex": 1}
 
 
-def test_it_is_found_however_much_was_done_since_then(kojikey: Program, store: Path, before: Rows) -> None:
+def test_a_rollback_is_found_after_any_number_of_later_changes(kojikey: Program, store: Path, before: Rows) -> None:
     put_back(store, "acme", before)
     assert kojikey("set", "elevenlabs", "--label", "night", "--account", "acme").code == 0
     for name in ("ok_2", "ok"):  # somebody who does not know goes on: there are more events than before
@@ -100,16 +100,16 @@ def test_a_whole_file_that_was_put_back_is_found_for_each_account(kojikey: Progr
     assert "kojikey audit --verify --accept;" in ended.error["hint"]  # all of them
 
 
-def test_an_account_that_is_gone_is_missed_also_where_it_alone_is_asked_for(
-    kojikey: Program, store: Path, before: Rows
-) -> None:
+def test_a_missing_account_is_reported_also_if_only_it_is_verified(kojikey: Program, store: Path, before: Rows) -> None:
     put_back(store, "acme", {})
     for more in ((), ("--account", "acme")):
         assert rolled_back(kojikey("audit", "--verify", "--json", *more)) == ["acme"]
     assert kojikey("audit", "--verify", "--account", "nobody").code == 5
 
 
-def test_an_unsigned_removal_that_was_taken_away_is_found(kojikey: Program, store: Path, before: Rows) -> None:
+def test_an_unsigned_removal_that_was_deleted_from_the_trail_is_found(
+    kojikey: Program, store: Path, before: Rows
+) -> None:
     rows = rows_of(store, "acme")
     assert kojikey("remove", "elevenlabs", "--yes", "--account", "acme", KOJIKEY_KEK=None).code == 0
     assert verified(kojikey)["acme"] == EVENTS + 1
@@ -117,7 +117,7 @@ def test_an_unsigned_removal_that_was_taken_away_is_found(kojikey: Program, stor
     assert rolled_back(kojikey("audit", "--verify", "--json")) == ["acme"]
 
 
-def test_an_account_that_was_removed_does_not_come_back_unseen(kojikey: Program, store: Path, before: Rows) -> None:
+def test_a_removed_account_that_is_restored_is_found(kojikey: Program, store: Path, before: Rows) -> None:
     rows = rows_of(store, "acme")
     assert kojikey("account", "remove", "acme", "--confirm", "acme").code == 0
     assert verified(kojikey)["acme"] == EVENTS + 1
@@ -125,7 +125,7 @@ def test_an_account_that_was_removed_does_not_come_back_unseen(kojikey: Program,
     assert rolled_back(kojikey("audit", "--verify", "--json")) == ["acme"]
 
 
-def test_what_else_is_wrong_is_named_beside_it_and_cannot_be_accepted(
+def test_other_damage_is_named_beside_a_rollback_and_cannot_be_accepted(
     kojikey: Program, store: Path, before: Rows
 ) -> None:
     put_back(store, "acme", {**before, "keys": []})
@@ -140,7 +140,7 @@ def test_what_else_is_wrong_is_named_beside_it_and_cannot_be_accepted(
     assert rolled_back(kojikey("audit", "--verify", "--json")) == ["acme"]
 
 
-def test_what_can_be_accepted_is_also_where_another_account_cannot_be(kojikey: Program, store: Path) -> None:
+def test_one_account_can_be_accepted_while_another_cannot(kojikey: Program, store: Path) -> None:
     content, rows = store.read_bytes(), rows_of(store, "globex")
     for account in ("acme", "globex"):
         rotated(kojikey, account)
@@ -158,7 +158,7 @@ def test_what_can_be_accepted_is_also_where_another_account_cannot_be(kojikey: P
 # what is no rollback
 
 
-def test_whatever_kojikey_itself_does_is_no_rollback(kojikey: Program, store: Path, before: Rows) -> None:
+def test_no_change_by_kojikey_itself_counts_as_a_rollback(kojikey: Program, store: Path, before: Rows) -> None:
     other = str(kojikey.home / "other.db")
     for command in (
         ("rotate", "elevenlabs", "--rollback", "--no-test", "--account", "acme"),
@@ -198,7 +198,7 @@ def test_another_store_in_the_same_place_is_not_compared_with_the_one_before(
 # accepting
 
 
-def test_a_restored_backup_is_accepted_once_and_what_follows_is_compared_with_it(
+def test_a_restored_backup_is_accepted_once_and_is_the_known_state_from_then_on(
     kojikey: Program, store: Path, before: Rows
 ) -> None:
     put_back(store, "acme", before)
@@ -216,7 +216,7 @@ def test_a_restored_backup_is_accepted_once_and_what_follows_is_compared_with_it
     assert rolled_back(kojikey("audit", "--verify", "--json")) == ["acme"]
 
 
-def test_accepting_needs_an_answer_and_names_what_it_is_about(kojikey: Program, store: Path, before: Rows) -> None:
+def test_accepting_needs_an_answer_and_names_the_account(kojikey: Program, store: Path, before: Rows) -> None:
     put_back(store, "acme", before)
     refused = kojikey("audit", "--verify", "--accept", "--json", "--store", f"sqlite://{store}")
     assert refused.code == 2
@@ -239,7 +239,7 @@ def test_a_person_is_asked_on_a_terminal(kojikey: Program, store: Path, before: 
     assert kojikey("audit", "--verify").code == (0 if code == 0 else 8)
 
 
-def test_one_of_two_is_accepted_by_its_name(kojikey: Program, store: Path) -> None:
+def test_one_of_two_rollbacks_is_accepted_by_its_account(kojikey: Program, store: Path) -> None:
     content = store.read_bytes()
     for account in ("acme", "globex"):
         rotated(kojikey, account)
@@ -259,7 +259,7 @@ def test_an_account_that_is_gone_is_forgotten_when_that_is_accepted(
     assert verified(kojikey) == {"globex": 1}
 
 
-def test_of_an_accepted_state_it_is_said_what_cannot_be_recomputed(kojikey: Program, store: Path) -> None:
+def test_after_accepting_the_events_that_cannot_be_recomputed_are_reported(kojikey: Program, store: Path) -> None:
     assert kojikey("account", "remove", "acme", "--confirm", "acme").code == 0
     rows = rows_of(store, "acme")
     kojikey.added("elevenlabs", "ok", "--no-test", "--account", "acme")
@@ -276,7 +276,7 @@ def test_where_nothing_was_rolled_back_accepting_asks_nothing(kojikey: Program, 
 
 
 @pytest.mark.parametrize("options", [("--accept",), ("--verify", "--yes"), ("--accept", "--yes", "--since", "1d")])
-def test_options_that_do_not_go_together_are_refused(kojikey: Program, options: tuple[str, ...]) -> None:
+def test_options_that_exclude_each_other_are_refused(kojikey: Program, options: tuple[str, ...]) -> None:
     refused = kojikey("audit", *options)
     assert refused.code == 2
     assert "kojikey audit --verify --accept" in refused.err
@@ -291,7 +291,7 @@ def memory(kojikey: Program) -> Path:
     return path
 
 
-def test_the_memory_is_for_its_owner_alone_and_has_no_key_and_no_fingerprint(
+def test_the_file_of_known_trails_is_private_and_has_no_key_and_no_fingerprint(
     kojikey: Program, store: Path, before: Rows
 ) -> None:
     path = memory(kojikey)
@@ -301,7 +301,7 @@ def test_the_memory_is_for_its_owner_alone_and_has_no_key_and_no_fingerprint(
         assert secret.encode() not in path.read_bytes()
 
 
-def test_what_cannot_be_remembered_is_said_once_and_the_store_is_verified(
+def test_a_trail_that_cannot_be_remembered_is_reported_once_and_the_store_is_verified(
     kojikey: Program, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("kojikey.config.known_trails._AT_ONCE", 1)
@@ -335,7 +335,7 @@ def test_an_accepted_state_that_cannot_be_written_is_not_called_accepted(
      "UPDATE trails SET account = char(27) || '[31m' || account WHERE account = 'globex'",
      "CREATE TRIGGER t AFTER INSERT ON trails BEGIN DELETE FROM trails; END"],
 )  # fmt: skip
-def test_a_damaged_memory_is_named_and_not_taken_for_none(
+def test_a_damaged_file_of_known_trails_is_named_and_not_treated_as_missing(
     kojikey: Program, store: Path, before: Rows, damage: str
 ) -> None:
     path = memory(kojikey)
@@ -356,7 +356,7 @@ def test_a_damaged_memory_is_named_and_not_taken_for_none(
 
 
 @pytest.mark.parametrize("make", [os.mkdir, os.mkfifo], ids=["folder", "pipe"])
-def test_a_memory_that_is_no_file_is_named(
+def test_known_trails_that_are_not_a_file_are_named(
     kojikey: Program, store: Path, before: Rows, make: Callable[[Path], None]
 ) -> None:
     path = memory(kojikey)
@@ -368,7 +368,7 @@ def test_a_memory_that_is_no_file_is_named(
     assert "that is not a file" in ended.error["message"]
 
 
-def test_a_memory_that_others_can_write_is_refused(kojikey: Program, store: Path, before: Rows) -> None:
+def test_a_file_of_known_trails_that_others_can_write_is_refused(kojikey: Program, store: Path, before: Rows) -> None:
     for path in (memory(kojikey), memory(kojikey).parent):
         mode = path.stat().st_mode & 0o777
         path.chmod(mode | 0o022)

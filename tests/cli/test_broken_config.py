@@ -21,7 +21,7 @@ def test_help_and_the_tour_need_no_config_toml(kojikey: Program, words: str) -> 
     assert (ended.code, "mistakes" in ended.said) == (0, False), ended.said
 
 
-def test_the_sandbox_plays_beside_it(kojikey: Program) -> None:
+def test_the_sandbox_works_with_a_broken_config_toml(kojikey: Program) -> None:
     with on_a_terminal(kojikey, "sandbox") as child:
         child.expect_exact("until Ctrl-C")
         child.sendintr()
@@ -30,9 +30,7 @@ def test_the_sandbox_plays_beside_it(kojikey: Program) -> None:
 
 @pytest.mark.parametrize("target", ["nowhere.toml", "config.toml"], ids=["leads nowhere", "leads to itself"])
 @pytest.mark.parametrize("words", ["list", "run -- true", "config get", "config set account acme", "store list"])
-def test_a_config_toml_that_cannot_be_looked_at_is_not_taken_for_none(
-    kojikey: Program, target: str, words: str
-) -> None:
+def test_a_config_toml_that_cannot_be_read_is_not_treated_as_missing(kojikey: Program, target: str, words: str) -> None:
     path = kojikey.home / "config.toml"
     path.unlink()
     path.symlink_to(target)

@@ -43,7 +43,7 @@ def test_a_bug_is_reported_and_the_key_could_not_be_judged(kojikey: Program, com
 
 
 @pytest.mark.usefixtures("broken")
-def test_a_new_value_stays_staged_and_a_new_key_is_not_saved(kojikey: Program) -> None:
+def test_after_a_bug_a_rotation_stays_staged_and_a_new_key_is_not_saved(kojikey: Program) -> None:
     kojikey.added("elevenlabs", "ok", "--no-test")
     kojikey(*command_line(kojikey, "rotate"), stdin=kojikey.key("elevenlabs", "ok_2").key)
     kojikey(*command_line(kojikey, "add"), stdin=kojikey.key("elevenlabs", "ok_2").key)

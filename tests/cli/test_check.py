@@ -38,18 +38,18 @@ def lacks(
     return list(found.problems)
 
 
-def test_a_key_that_is_not_there_is_reported(sample_store: SampleStore) -> None:
+def test_a_missing_key_is_reported(sample_store: SampleStore) -> None:
     assert lacks(sample_store, None, Limits()) == []
     (found,) = check(sample_store.open_store(), Wanted(["google_gemini"], Limits(), NOW), account="acme")
     assert (found.problems, found.key) == ((Problem.NO_KEY,), None)
 
 
-def test_an_account_that_is_not_there_is_no_account_without_a_key(sample_store: SampleStore) -> None:
+def test_an_account_that_does_not_exist_differs_from_one_without_a_key(sample_store: SampleStore) -> None:
     with pytest.raises(AccountNotFound):
         check(sample_store.open_store(), Wanted(["elevenlabs"], Limits(), NOW), account="acmee")
 
 
-def test_every_account_is_asked_for_each_of_its_keys(kojikey: Program) -> None:
+def test_all_accounts_are_checked_for_each_required_key(kojikey: Program) -> None:
     kojikey.added("elevenlabs", "ok", "--account", "acme")
     kojikey.added("google_gemini", "ok", "--account", "acme")
     kojikey.added("elevenlabs")
@@ -72,7 +72,7 @@ def test_every_account_is_asked_for_each_of_its_keys(kojikey: Program) -> None:
     assert kojikey(*required, "--account", "acme").code == 2
 
 
-def test_all_accounts_are_none_where_the_store_is_empty(kojikey: Program) -> None:
+def test_checking_all_accounts_of_an_empty_store_is_exit_5(kojikey: Program) -> None:
     kojikey("store", "init", "--kek", "env")
     ended = kojikey("check", "--all-accounts", "--require", "elevenlabs", "--json")
     assert (ended.code, ended.error["message"]) == (5, "there is no account in this store")
@@ -87,7 +87,7 @@ def test_all_accounts_are_none_where_the_store_is_empty(kojikey: Program) -> Non
         (Reason.TIMEOUT, []),
     ],
 )
-def test_what_the_last_test_said_counts(
+def test_the_outcome_of_the_last_test_counts(
     sample_store: SampleStore, reason: Reason | None, expected: list[Problem]
 ) -> None:
     assert lacks(sample_store, reason, Limits()) == expected
@@ -102,7 +102,7 @@ def test_what_the_last_test_said_counts(
         (Reason.TIMEOUT, 11, [Problem.NEVER_TESTED]),
     ],
 )
-def test_a_test_that_settled_nothing_does_not_count(
+def test_an_indeterminate_test_does_not_count(
     sample_store: SampleStore, reason: Reason | None, within: int, expected: list[Problem]
 ) -> None:
     assert lacks(sample_store, reason, Limits(tested_within=timedelta(days=within))) == expected
@@ -129,7 +129,7 @@ def test_at_the_very_limit_a_key_is_expired_but_not_too_old(sample_store: Sample
         assert [lack for lack in found.problems if lack is not Problem.EXPIRED] == expected
 
 
-def test_a_job_learns_what_it_lacks_without_a_request_or_a_kek(kojikey: Program) -> None:
+def test_missing_keys_are_reported_without_a_request_or_a_kek(kojikey: Program) -> None:
     kojikey.added("elevenlabs")
     requests = kojikey.sandbox.request_count
     ended = kojikey("check", "--require", "elevenlabs,google_gemini", "--json", KOJIKEY_KEK=None)
@@ -142,14 +142,14 @@ def test_a_job_learns_what_it_lacks_without_a_request_or_a_kek(kojikey: Program)
     assert kojikey.sandbox.request_count == requests
 
 
-def test_a_job_that_has_all_it_needs_goes_on(kojikey: Program) -> None:
+def test_a_job_with_all_required_keys_is_exit_0(kojikey: Program) -> None:
     kojikey.added("elevenlabs")
     ended = kojikey("check", "--require", "elevenlabs", "--max-age", "90d", "--tested-within", "7d")
     assert ended.code == 0
     assert ended.out.startswith("elevenlabs: ")
 
 
-def test_a_rejected_key_fails_the_job_in_words(kojikey: Program) -> None:
+def test_a_rejected_key_fails_the_job_with_a_sentence(kojikey: Program) -> None:
     kojikey.add("google_gemini", "invalid_key", "--no-test")
     assert kojikey("check", "--require", "google_gemini").code == 0
     kojikey("test", "google_gemini")
@@ -160,11 +160,11 @@ def test_a_rejected_key_fails_the_job_in_words(kojikey: Program) -> None:
 
 
 @pytest.mark.parametrize("options", [(), ("--require", ""), ("--require", "nobody"), ("--require", "elevenlabs,")])
-def test_a_demand_that_makes_no_sense_is_refused(kojikey: Program, options: tuple[str, ...]) -> None:
+def test_a_malformed_requirement_is_refused(kojikey: Program, options: tuple[str, ...]) -> None:
     assert kojikey("check", *options).code == 2
 
 
-def test_accounts_come_by_name_whether_or_not_they_have_the_key_and_a_damaged_one_is_no_missing_one(
+def test_accounts_are_sorted_by_name_and_a_damaged_record_does_not_count_as_a_missing_key(
     kojikey: Program,
 ) -> None:
     for account in ("d", "a", "c", "e", "b"):

@@ -24,12 +24,12 @@ def test_add_tests_the_key_and_saves_it(kojikey: Program, provider: str) -> None
     assert actions(kojikey) == ["added"]
 
 
-def test_add_where_a_key_is_says_so_in_a_sentence(kojikey: Program) -> None:
+def test_add_reports_an_existing_key_in_a_sentence(kojikey: Program) -> None:
     kojikey.added()
     assert "account default has a key at elevenlabs already" in kojikey.add().err
 
 
-def test_add_where_a_key_is_names_rotate_and_changes_nothing(kojikey: Program) -> None:
+def test_add_for_an_existing_key_names_rotate_and_changes_nothing(kojikey: Program) -> None:
     kojikey.added()
     before = kojikey.snapshot()
     ended = kojikey.add("elevenlabs", "ok_2", "--json")
@@ -47,7 +47,7 @@ def test_add_of_another_account_is_another_key(kojikey: Program) -> None:
     assert [(row["account"], row["version"]) for row in rows] == [("acme", 1), ("default", 1)]
 
 
-def test_add_says_what_it_did_and_what_comes_next(kojikey: Program) -> None:
+def test_add_prints_what_it_did_and_the_next_commands(kojikey: Program) -> None:
     ended = kojikey.add()
     assert "valid" in ended.out
     assert "saved as version 1" in ended.out
@@ -62,7 +62,7 @@ def test_add_says_what_it_did_and_what_comes_next(kojikey: Program) -> None:
         (INDETERMINATE, "--allow-unverified", 4, "--allow-limited"),
     ],
 )
-def test_add_without_anybody_to_ask_saves_only_what_an_option_allows(
+def test_add_without_questions_saves_only_what_an_option_allows(
     kojikey: Program, reason: str, override: str, code: int, wrong: str
 ) -> None:
     for more in ([], ["--no-input"], [wrong]):
@@ -74,7 +74,7 @@ def test_add_without_anybody_to_ask_saves_only_what_an_option_allows(
     assert (ended.code, ended.result["action"], ended.result["test"]["reason"]) == (0, "added", reason)
 
 
-def test_a_rejected_key_is_saved_by_nothing_but_no_test(kojikey: Program) -> None:
+def test_only_no_test_saves_a_rejected_key(kojikey: Program) -> None:
     for more in ([], ["--no-input"], ["--allow-limited", "--allow-unverified"]):
         ended = kojikey.add("elevenlabs", REJECTED, "--json", *more)
         assert (ended.code, ended.result["action"]) == (3, None)
@@ -91,7 +91,7 @@ def test_no_test_makes_no_request(kojikey: Program) -> None:
     assert kojikey.sandbox.request_count == before
 
 
-def test_add_keeps_what_its_options_say(kojikey: Program) -> None:
+def test_add_saves_the_settings_of_its_options(kojikey: Program) -> None:
     options = ["--label", "night shift", "--expires", "2099-01-31", "--rotate-after", "30d"]
     options += ["--capability", "text_to_speech", "--capability", "voices_read"]
     ended = kojikey.add("elevenlabs", "ok", "--json", *options)
@@ -120,7 +120,7 @@ def test_a_rotation_is_due_after_ninety_days_unless_set_otherwise(
     assert kojikey.listed()["rotate_after_days"] == kept
 
 
-def test_a_date_that_has_passed_is_taken_and_said_to_be_past(kojikey: Program) -> None:
+def test_an_expiry_in_the_past_is_saved_with_a_warning(kojikey: Program) -> None:
     ended = kojikey.add("elevenlabs", "ok", "--expires", "2024-01-31", "--json")
     assert ended.code == 0
     assert "2024-01-31T23:59:59Z has passed: the key will count as expired" in ended.err
@@ -192,7 +192,7 @@ def test_a_key_comes_from_a_variable(kojikey: Program) -> None:
     assert (ended.code, ended.result["masked"]) == (0, "********" + key.key[-4:])
 
 
-def test_a_key_comes_from_a_file_and_one_that_others_can_read_is_warned_of(kojikey: Program) -> None:
+def test_a_key_comes_from_a_file_with_a_warning_if_others_can_read_it(kojikey: Program) -> None:
     path = kojikey.home.parent / "new key"
     key = kojikey.key()
     path.write_text(key.key + "\n")
@@ -203,7 +203,7 @@ def test_a_key_comes_from_a_file_and_one_that_others_can_read_is_warned_of(kojik
         assert ("others can read" in ended.err) is warned
 
 
-def test_without_a_terminal_and_a_source_the_ways_out_are_named(kojikey: Program) -> None:
+def test_without_a_terminal_and_a_source_the_options_for_a_key_are_named(kojikey: Program) -> None:
     for command in ("add", "test"):
         ended = kojikey(command, "elevenlabs", "--json") if command == "add" else kojikey("add", "--json")
         assert (ended.code, ended.error["code"]) == (2, "usage")
@@ -233,6 +233,6 @@ def test_a_variable_that_is_not_set_is_named(kojikey: Program, name: str) -> Non
 
 
 @pytest.mark.parametrize("name", ["hunter2", "AKIAIOSFODNN7EXAMPLE", "Zq3f", "", "X" * 40])
-def test_what_may_be_a_key_in_place_of_a_variable_is_not_repeated(kojikey: Program, name: str) -> None:
+def test_a_possible_key_instead_of_a_variables_name_is_not_repeated(kojikey: Program, name: str) -> None:
     ended = kojikey("add", "elevenlabs", "--from-env", name, "--json")
     assert (ended.code, not name or name not in ended.said) == (2, True)

@@ -45,7 +45,7 @@ def test_one_damaged_event_hides_no_other(trail: Program) -> None:
     assert "event 2 of account acme" in trail("audit", "--verify").err
 
 
-def test_what_is_lost_is_not_called_whole(trail: Program) -> None:
+def test_a_trail_with_lost_events_is_not_called_whole(trail: Program) -> None:
     assert "the audit trail of 2 accounts is whole" in trail("audit", "--verify").out
     trail("account", "remove", "acme", "--confirm", "acme")
     shown = trail("audit", "--verify")
@@ -54,7 +54,7 @@ def test_what_is_lost_is_not_called_whole(trail: Program) -> None:
     assert "3 events cannot be recomputed" in shown.out
 
 
-def test_nothing_is_not_called_whole_either(kojikey: Program, trail: Program) -> None:
+def test_an_empty_store_is_not_called_whole(kojikey: Program, trail: Program) -> None:
     for more in ("--account", "nobody"), ("-a", "nobody", "--json"):
         ended = trail("audit", "--verify", *more)
         assert ended.code == 5
@@ -63,7 +63,7 @@ def test_nothing_is_not_called_whole_either(kojikey: Program, trail: Program) ->
     assert (empty.code, "whole" in empty.out) == (0, False)
 
 
-def test_a_provider_that_nobody_knows_is_reported(trail: Program) -> None:
+def test_an_unknown_provider_is_reported(trail: Program) -> None:
     ended = trail("audit", "--provider", "nope")
     assert ended.code == 0
     assert "there is no provider nope" in ended.err
@@ -71,7 +71,7 @@ def test_a_provider_that_nobody_knows_is_reported(trail: Program) -> None:
     assert trail("audit", "--provider", "nope", "--json").results == []
 
 
-def test_a_key_that_was_taken_away_is_named_by_verify(trail: Program) -> None:
+def test_verify_names_a_key_that_was_deleted_outside_kojikey(trail: Program) -> None:
     change(trail, "DELETE FROM keys WHERE account = 'acme' AND provider = 'elevenlabs'")
     ended = trail("audit", "--verify", "--json")
     assert (ended.code, ended.error["code"]) == (8, "cannot_open")
@@ -98,7 +98,7 @@ def test_verify_goes_on_after_a_broken_account_and_names_each(trail: Program) ->
     assert trail("audit", "--verify", "--account", "initech").code == 0
 
 
-def test_an_old_version_put_back_is_not_rolled_back_to(trail: Program) -> None:
+def test_rollback_refuses_an_old_version_that_was_put_back(trail: Program) -> None:
     def document() -> str:
         database = sqlite3.connect(trail.home / "keys.db")
         ((text,),) = database.execute("SELECT document FROM keys WHERE account = 'acme' AND provider = 'elevenlabs'")

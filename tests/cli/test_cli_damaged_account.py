@@ -22,14 +22,14 @@ def damaged(kojikey: Program) -> Program:
     return kojikey
 
 
-def test_store_info_counts_what_it_can(damaged: Program) -> None:
+def test_store_info_counts_the_intact_records_of_a_damaged_account(damaged: Program) -> None:
     told = damaged("store", "info", "--json").result
     assert told["counts"] == {"accounts": 1, "keys": 3, "events": 1}
     assert told["damaged_accounts"] == 1
     assert "accounts 1: kojikey doctor" in damaged("store", "info").out
 
 
-def test_rekeying_names_it_and_ends_once_it_is_removed(damaged: Program) -> None:
+def test_rekeying_names_a_damaged_account_and_finishes_after_its_removal(damaged: Program) -> None:
     damaged.environ["NEW_KEK"] = NEW_KEK
     rekey = ("store", "rekey", "--kek", "env:NEW_KEK", "--json")
     ended = damaged(*rekey)
@@ -43,7 +43,7 @@ def test_rekeying_names_it_and_ends_once_it_is_removed(damaged: Program) -> None
     assert damaged("audit", "--verify").code == 0
 
 
-def test_a_key_of_it_can_be_removed_and_no_event_is_claimed(damaged: Program) -> None:
+def test_a_key_of_a_damaged_account_can_be_removed_and_no_event_is_claimed(damaged: Program) -> None:
     ended = damaged("remove", "elevenlabs", "--account", "acme", "--yes", "--json")
     assert (ended.code, ended.result["action"], ended.result["audit_signed"]) == (0, "removed", False)
     assert "no audit event could be added" in ended.err

@@ -23,7 +23,7 @@ def test_before_the_first_key_nothing_is_marked_for_a_person_to_look_at(kojikey:
     assert {line[0] for line in lines if not line.startswith(" ")} == {"✓", "·"}
 
 
-def test_the_last_line_says_how_many_of_each_and_the_exit_follows(kojikey: Program) -> None:
+def test_the_last_line_counts_the_findings_and_the_exit_code_follows_from_them(kojikey: Program) -> None:
     kojikey.added("elevenlabs", "ok", "--no-test")
     noted = kojikey("doctor")
     assert noted.code == 0
@@ -43,9 +43,7 @@ def mend_of(kojikey: Program, name: str, **environ: str | None) -> str:
     return str(found["mend"])
 
 
-def test_another_kek_or_a_wrong_passphrase_is_to_be_given_again_for_a_lost_one_is_gone(
-    kojikey: Program, tmp_path: Path
-) -> None:
+def test_for_another_kek_or_passphrase_the_hint_is_to_give_the_right_one(kojikey: Program, tmp_path: Path) -> None:
     kojikey.added("elevenlabs")
     assert "cannot be recovered" in mend_of(kojikey, "KEK", KOJIKEY_KEK=OTHER_KEK)
     passphrases = [tmp_path / name for name in ("right", "wrong")]
@@ -59,7 +57,7 @@ def test_another_kek_or_a_wrong_passphrase_is_to_be_given_again_for_a_lost_one_i
 
 
 @pytest.mark.parametrize("source", ["env", "passphrase", "file", "env:MISSING"])
-def test_a_kek_that_no_new_store_could_have_is_wrong_before_there_is_one(
+def test_before_the_first_store_a_kek_that_cannot_be_used_is_wrong(
     kojikey: Program, tmp_path: Path, source: str
 ) -> None:
     bad = tmp_path / "bad"
@@ -85,7 +83,7 @@ def test_a_kek_source_that_does_not_exist_is_wrong_and_not_repeated(kojikey: Pro
 
 
 @pytest.mark.parametrize("name", ["", "keys.db"], ids=["the folder", "the store"])
-def test_what_cannot_be_written_is_to_be_looked_at(
+def test_a_store_or_folder_that_cannot_be_written_is_marked_for_a_person(
     kojikey: Program, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     kojikey.added()
@@ -98,7 +96,7 @@ def test_what_cannot_be_written_is_to_be_looked_at(
     assert row["mend"].startswith(f"chmod u+w {path}, or ")
 
 
-def test_a_key_that_failed_its_last_test_is_to_be_looked_at(kojikey: Program) -> None:
+def test_a_key_that_failed_its_last_test_is_marked_for_a_person(kojikey: Program) -> None:
     kojikey.added("elevenlabs", "invalid_key", "--no-test")
     assert kojikey("test").code == 3
     ended = kojikey("doctor")
@@ -108,7 +106,9 @@ def test_a_key_that_failed_its_last_test_is_to_be_looked_at(kojikey: Program) ->
 
 
 @pytest.mark.parametrize("is_sealed_text", [True, False])
-def test_a_damaged_record_is_to_be_restored_or_the_key_replaced(kojikey: Program, is_sealed_text: bool) -> None:
+def test_for_a_damaged_record_the_hint_is_to_restore_it_or_replace_the_key(
+    kojikey: Program, is_sealed_text: bool
+) -> None:
     kojikey.added("elevenlabs")
     kojikey.added("google_gemini")
     with sqlite3.connect(kojikey.home / "keys.db") as database:
@@ -123,7 +123,7 @@ def test_a_damaged_record_is_to_be_restored_or_the_key_replaced(kojikey: Program
     assert "kojikey remove elevenlabs --account default, then kojikey add elevenlabs --account default" in mend
 
 
-def test_a_damaged_store_is_to_be_restored(kojikey: Program) -> None:
+def test_for_a_damaged_store_the_hint_is_to_restore_it(kojikey: Program) -> None:
     kojikey.added("elevenlabs")
     database = kojikey.home / "keys.db"
     database.write_bytes(b"no database" * 100)

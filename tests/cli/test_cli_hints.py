@@ -22,7 +22,7 @@ def elsewhere(kojikey: Program, tmp_path: Path) -> str:
     return url
 
 
-def test_what_remove_suggests_removes_that_account_s_key_and_no_other(kojikey: Program) -> None:
+def test_the_hint_of_remove_names_its_account(kojikey: Program) -> None:
     kojikey.added()
     kojikey.added("elevenlabs", "ok_2", *ACME)
     hint = kojikey("remove", "elevenlabs", "-aacme", "--json").error["hint"]
@@ -31,7 +31,7 @@ def test_what_remove_suggests_removes_that_account_s_key_and_no_other(kojikey: P
     assert [row["account"] for row in kojikey("list", "--all-accounts", "--json").results] == ["default"]
 
 
-def test_what_is_suggested_names_the_store_that_was_chosen(kojikey: Program, elsewhere: str) -> None:
+def test_a_suggested_command_names_the_chosen_store(kojikey: Program, elsewhere: str) -> None:
     ended = kojikey("rotate", "elevenlabs", "--store", elsewhere, *ACME, "--json")
     assert ended.code == 5
     words = shlex.split(ended.error["hint"])
@@ -69,14 +69,14 @@ def test_an_account_of_the_environment_or_the_file_is_named(kojikey: Program) ->
     ],
     ids=" ".join,
 )
-def test_every_way_to_a_person_names_the_account(kojikey: Program, words: list[str], suggested: str) -> None:
+def test_every_suggested_command_names_the_account(kojikey: Program, words: list[str], suggested: str) -> None:
     kojikey.added("elevenlabs", "ok", *ACME)
     provider = "google_gemini" if "google_gemini" in words else "elevenlabs"
     ended = kojikey(*words, *ACME, stdin=kojikey.key(provider, "ok_2").key)
     assert suggested in ended.said
 
 
-def test_both_ways_out_of_a_rotation_name_the_account(kojikey: Program) -> None:
+def test_the_hints_to_resume_and_to_abort_name_the_account(kojikey: Program) -> None:
     kojikey.added("elevenlabs", "ok", *ACME)
     assert kojikey.rotate("elevenlabs", "missing_permission", *ACME).code == 3
     hint = kojikey.rotate("elevenlabs", "ok_2", *ACME, "--json").error["hint"]
@@ -116,7 +116,7 @@ def hint_of(ended: Ended) -> str:
     return found
 
 
-def test_a_refused_key_where_there_is_none_is_replaced_by_add(kojikey: Program) -> None:
+def test_for_a_refused_key_that_is_not_saved_add_is_suggested(kojikey: Program) -> None:
     key = kojikey.key("elevenlabs", "invalid_key")
     unsaved = ("test", "elevenlabs", "--stdin", "--base-url", key.base_url)
     assert "kojikey add elevenlabs" in hint_of(kojikey.add("elevenlabs", "invalid_key", "--json"))
@@ -129,7 +129,7 @@ def test_a_refused_key_where_there_is_none_is_replaced_by_add(kojikey: Program) 
     assert "kojikey rotate elevenlabs" in hint_of(kojikey.rotate("elevenlabs", "invalid_key", "--json"))
 
 
-def test_a_key_that_could_not_be_judged_is_tried_again_by_what_reaches_it(kojikey: Program) -> None:
+def test_for_a_key_that_could_not_be_judged_the_command_that_tests_it_again_is_suggested(kojikey: Program) -> None:
     key = kojikey.key("elevenlabs", "ok_2")
     kojikey.sandbox.fault("elevenlabs", "down")
     brief = ("--timeout", "1", "--json")
@@ -143,7 +143,7 @@ def test_a_key_that_could_not_be_judged_is_tried_again_by_what_reaches_it(kojike
     assert "kojikey rotate elevenlabs --account acme --resume tries again" in hint_of(staged)
 
 
-def test_a_key_that_is_retired_is_not_to_be_replaced(kojikey: Program) -> None:
+def test_no_replacement_is_suggested_for_a_retired_key(kojikey: Program) -> None:
     key = kojikey.sandbox.add_key("elevenlabs", "sk_" + "0badcafe" * 6)
     kojikey("add", "elevenlabs", "--stdin", "--base-url", key.base_url, stdin=key.key)
     kojikey.rotate()
@@ -177,7 +177,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("words", "hint"), WRONG)
-def test_a_mistake_in_an_option_is_met_with_what_to_type_instead(kojikey: Program, words: str, hint: str) -> None:
+def test_for_a_mistake_in_an_option_the_right_command_is_suggested(kojikey: Program, words: str, hint: str) -> None:
     kojikey.added()
     ended = kojikey(*words.split())
     assert ended.code == 2
@@ -198,9 +198,7 @@ def test_a_mistake_in_an_option_is_met_with_what_to_type_instead(kojikey: Progra
         ("config show", "did you mean kojikey config get?"),
     ],
 )
-def test_what_stands_before_a_command_is_no_bug_and_the_hint_has_the_right_order(
-    kojikey: Program, words: str, hint: str
-) -> None:
+def test_options_before_a_command_are_refused_with_the_right_order(kojikey: Program, words: str, hint: str) -> None:
     ended = kojikey(*words.split())
     assert (ended.code, ended.err.splitlines()[-1].strip()) == (2, hint)
     assert ("--json" in words) == ended.out.startswith("{")
@@ -211,13 +209,13 @@ def test_only_a_hint_that_can_be_typed_as_a_whole_line_begins_with_try(kojikey: 
     assert "\n  kojikey providers lists them: elevenlabs, " in kojikey("list", "nowhere").err
 
 
-def test_a_command_to_be_copied_is_not_broken_over_lines(kojikey: Program) -> None:
+def test_a_command_to_copy_is_not_broken_over_lines(kojikey: Program) -> None:
     account = "an-account-with-a-long-name@example.org"
     code, text = printed_on_a_terminal(kojikey, "get", "google_gemini", "--reveal", "-a", account, columns=40)
     assert (code, f"\n  try: kojikey add google_gemini --account {account}\n" in text) == (5, True), text
 
 
-def test_the_version_beside_anything_else_is_refused_with_the_way_to_it(kojikey: Program) -> None:
+def test_version_with_other_words_is_refused_with_the_right_command(kojikey: Program) -> None:
     for words in (["--version", "--json"], ["list", "--version"], ["-V", "list"]):
         ended = kojikey(*words)
         assert (ended.code, "stands alone" in ended.err, "kojikey --version" in ended.err) == (2, True, True), (
@@ -234,7 +232,7 @@ def test_help_with_json_is_one_document_too(kojikey: Program, words: list[str]) 
     assert ended.result["text"].startswith(f"Usage: kojikey {topic} ")
 
 
-def test_a_key_of_another_provider_is_to_be_tested_where_it_was_to_be_tested(kojikey: Program) -> None:
+def test_the_hint_about_a_key_of_another_provider_is_the_same_command_there(kojikey: Program) -> None:
     key = kojikey.key("openai").key
     hint = kojikey("test", "elevenlabs", "--stdin", "--json", stdin=key).error["hint"]
     assert hint.startswith("kojikey test openai --stdin takes it there")
@@ -242,7 +240,7 @@ def test_a_key_of_another_provider_is_to_be_tested_where_it_was_to_be_tested(koj
     assert hint.startswith("kojikey add openai takes it there")
 
 
-def test_a_mistake_without_a_hint_of_its_own_leads_to_the_help_of_its_command(kojikey: Program) -> None:
+def test_a_mistake_without_its_own_hint_suggests_the_help_of_the_command(kojikey: Program) -> None:
     assert kojikey("add", "elevenlabs", "--nonsense", "--json").error["hint"] == "kojikey add --help"
 
 
@@ -259,14 +257,16 @@ def test_a_mistake_without_a_hint_of_its_own_leads_to_the_help_of_its_command(ko
         ("completion", "kojikey completion SHELL"),
     ],
 )
-def test_what_is_missing_or_of_another_kind_is_suggested_in_its_place(kojikey: Program, words: str, hint: str) -> None:
+def test_a_missing_or_malformed_value_is_shown_in_the_suggested_command(
+    kojikey: Program, words: str, hint: str
+) -> None:
     ended = kojikey(*words.split())
     assert ended.code == 2
     assert ended.err.endswith(f"  try: {hint}\n")
 
 
 @pytest.mark.parametrize("words", [("store", "init"), ("list", "--store")], ids=" ".join)
-def test_a_store_that_was_named_as_a_file_is_named_by_its_url(
+def test_a_store_that_was_named_by_its_file_is_suggested_by_its_url(
     kojikey: Program, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -275,7 +275,7 @@ def test_a_store_that_was_named_as_a_file_is_named_by_its_url(
     assert "sqlite" not in kojikey(*words, "team", "--json").error["hint"]
 
 
-def test_a_store_that_is_not_there_is_made_by_the_url_that_named_it(
+def test_the_hint_about_a_missing_store_creates_it_by_the_url_that_was_typed(
     kojikey: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from kojikey.model.errors import StoreNotFound
@@ -297,9 +297,7 @@ def test_a_store_that_is_not_there_is_made_by_the_url_that_named_it(
     assert kojikey("list", "-s", url, "--json").error["hint"] == f"kojikey store init {url} --kek SOURCE"
 
 
-def test_an_unknown_scheme_is_met_with_all_that_are_installed(
-    kojikey: Program, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_for_an_unknown_scheme_the_installed_ones_are_listed(kojikey: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     import importlib.metadata
 
     entries = importlib.metadata.EntryPoints([importlib.metadata.EntryPoint("vault", "x:y", "kojikey.stores")])
@@ -309,7 +307,7 @@ def test_an_unknown_scheme_is_met_with_all_that_are_installed(
     assert ended.error["hint"] == "known are: sqlite://, postgresql://, dynamodb://, vault://"
 
 
-def test_settings_that_a_rotation_to_the_same_key_did_not_change_are_those_of_set(kojikey: Program) -> None:
+def test_set_is_suggested_for_settings_that_a_rotation_to_the_same_key_ignored(kojikey: Program) -> None:
     key = kojikey.added()
     ended = kojikey("rotate", "elevenlabs", "--stdin", "--label", "prod", stdin=key.key)
     assert ended.code == 0
@@ -330,7 +328,7 @@ def test_a_command_without_its_provider_is_suggested_with_the_rest_of_it(kojikey
     ["rotate elevenlabs --stdin --from-env X", "add elevenlabs --stdin --from-env X", "rotate --due --rate 0",
      "rotate --due --concurrency 0"],
 )  # fmt: skip
-def test_options_are_checked_before_a_store_is_looked_for(kojikey: Program, words: str) -> None:
+def test_options_are_checked_before_a_store_is_opened(kojikey: Program, words: str) -> None:
     assert kojikey(*words.split()).code == 2
     assert kojikey(*words.split(), KOJIKEY_STORE="nowhere").code == 2
     assert not kojikey.home.exists()

@@ -61,7 +61,7 @@ def test_white_space_around_a_key_is_removed_with_a_message(kojikey: Program, ar
     ],
     ids=lambda value: ascii(value)[:24],
 )
-def test_what_is_no_key_is_refused_with_the_reason_and_not_repeated(kojikey: Program, text: str, reason: str) -> None:
+def test_a_malformed_key_is_refused_with_the_reason_and_not_repeated(kojikey: Program, text: str, reason: str) -> None:
     ended = add(kojikey, text)
     assert (ended.code, ended.error["code"]) == (2, "usage")
     assert reason in ended.error["message"]
@@ -84,7 +84,7 @@ def test_an_unknown_shape_is_a_warning_and_never_a_refusal(kojikey: Program) -> 
 @pytest.mark.parametrize(
     "data", [b"\xff\xfe\xfd" * 20, b"\0" * 64, b"\x80" + KEY.encode()], ids=["binary", "zeros", "mixed"]
 )
-def test_bytes_that_are_no_text_are_refused(kojikey: Program, data: bytes) -> None:
+def test_bytes_that_are_not_text_are_refused(kojikey: Program, data: bytes) -> None:
     ended = add(kojikey, data)
     assert (ended.code, pieces_in(KEY, ended.said)) == (2, [])
 
@@ -135,7 +135,7 @@ def test_a_key_in_a_variable_that_is_not_text_is_refused(kojikey: Program) -> No
     ids=" ".join,
 )  # fmt: skip
 @pytest.mark.parametrize("more", [[], ["--json"]], ids=["", "json"])
-def test_a_key_as_an_argument_is_refused_never_repeated_and_to_be_revoked(
+def test_a_key_as_an_argument_is_refused_not_repeated_and_the_hint_is_to_revoke_it(
     kojikey: Program, words: list[str], key: str, more: list[str]
 ) -> None:
     tokens = [word.format(key) for word in words]
@@ -154,7 +154,9 @@ def test_a_key_as_an_argument_is_refused_never_repeated_and_to_be_revoked(
     "words", [["add", "elevenlabs", "{}"], ["add", "--nope", "{}"], ["store", "{}"], ["run", "-x", "{}", "--", "true"]],
     ids=" ".join,
 )  # fmt: skip
-def test_a_key_that_ends_in_an_equals_sign_is_to_be_revoked_too(kojikey: Program, words: list[str], key: str) -> None:
+def test_a_key_as_an_argument_that_ends_in_an_equals_sign_is_refused_too(
+    kojikey: Program, words: list[str], key: str
+) -> None:
     ended = kojikey(*(word.format(key) for word in words))
     assert (ended.code, "revoke" in ended.err) == (2, True)
     assert pieces_in(key, ended.said) == []
@@ -172,7 +174,7 @@ def test_a_key_that_ends_in_an_equals_sign_is_to_be_revoked_too(kojikey: Program
         ("account ls", "account list"), ("remov elevenlabs", "remove"), ("doctro", "doctor"), ("histroy x", "history"),
     ],
 )  # fmt: skip
-def test_the_command_that_was_likely_meant_is_named_whatever_follows(kojikey: Program, words: str, meant: str) -> None:
+def test_the_probable_command_is_named_whatever_follows_it(kojikey: Program, words: str, meant: str) -> None:
     ended = kojikey(*words.split(), "--json")
     assert (ended.code, ended.error["hint"]) == (2, f"did you mean kojikey {meant}?")
 
@@ -181,7 +183,7 @@ def test_the_command_that_was_likely_meant_is_named_whatever_follows(kojikey: Pr
     "words",
     ["account rename x y", "store remove", "store renew", "rename", "revoke", "removal-of x", "list --name x"],
 )
-def test_a_word_that_is_no_slip_of_the_fingers_is_met_with_no_guess(kojikey: Program, words: str) -> None:
+def test_no_command_is_suggested_for_a_word_that_is_not_a_typing_mistake(kojikey: Program, words: str) -> None:
     """Least of all with a command that deletes, for a word that is not nearly its name."""
     ended = kojikey(*words.split(), "--json")
     assert ended.code == 2
@@ -212,7 +214,7 @@ def test_an_option_before_its_command_is_refused_and_the_hint_has_the_right_orde
 
 
 @pytest.mark.parametrize("words", ["nonsense", "complet", "store nonsense", ""])
-def test_a_command_that_is_like_none_leads_to_help(kojikey: Program, words: str) -> None:
+def test_for_a_word_that_resembles_no_command_the_help_is_suggested(kojikey: Program, words: str) -> None:
     ended = kojikey(*words.split(" "), "--json")
     assert (ended.code, ended.error["hint"]) == (2, f"kojikey {'store ' if 'store' in words else ''}--help")
 
@@ -233,7 +235,7 @@ def nothing(_: Program) -> None:
         ("run -q -- true", 0), ("run -q -- none-such", 127),
     ],
 )  # fmt: skip
-def test_a_closed_stream_is_no_reason_for_a_traceback(kojikey: Program, words: str, code: int, closed: str) -> None:
+def test_a_closed_stream_causes_no_traceback(kojikey: Program, words: str, code: int, closed: str) -> None:
     kojikey.added()
     ended = kojikey.shell(f"kojikey {words} {closed}")
     for pain in ("Traceback", "Exception ignored", "a bug in"):
@@ -250,7 +252,7 @@ def test_a_program_finds_the_streams_closed_as_they_were(kojikey: Program) -> No
 
 
 @pytest.mark.parametrize("words", ["list --all-accounts", "list --json", "--help", "providers", "audit --json"])
-def test_a_reader_that_goes_away_is_no_error(kojikey: Program, words: str) -> None:
+def test_a_closed_pipe_is_not_an_error(kojikey: Program, words: str) -> None:
     kojikey.added()
     ended = kojikey.shell(f'kojikey {words} | head -c 1 >/dev/null; echo "${{PIPESTATUS[0]}}"')
     assert ended.out.strip() in ("0", "141")
@@ -270,7 +272,7 @@ def test_a_reader_that_goes_away_is_no_error(kojikey: Program, words: str) -> No
         ("ok", "check --require google_gemini", 3),
     ],
 )
-def test_the_exit_code_is_that_of_what_was_done_whether_or_not_it_is_read(
+def test_the_exit_code_does_not_depend_on_whether_the_output_is_read(
     kojikey: Program, reason: str, words: str, code: int
 ) -> None:
     kojikey.added()
@@ -292,7 +294,7 @@ def test_a_full_disk_under_stdout_is_reported(kojikey: Program, words: str) -> N
 
 @pytest.mark.parametrize("where", [">/dev/full", ">&-"])
 @pytest.mark.parametrize("words", ["doctor", "set elevenlabs --label new", "get elevenlabs --reveal"])
-def test_a_stdout_that_cannot_be_written_is_named_and_nobody_is_sent_to_doctor(
+def test_standard_output_that_cannot_be_written_is_named_and_doctor_is_not_suggested(
     kojikey: Program, words: str, where: str
 ) -> None:
     kojikey.added()
@@ -304,7 +306,7 @@ def test_a_stdout_that_cannot_be_written_is_named_and_nobody_is_sent_to_doctor(
 
 
 @pytest.mark.parametrize("words", ["--version", "-V", "list --json", "help exit-codes"])
-def test_output_that_is_not_buffered_fails_no_worse(kojikey: Program, words: str) -> None:
+def test_unbuffered_output_fails_in_the_same_way(kojikey: Program, words: str) -> None:
     full = kojikey.shell(f"kojikey {words} > /dev/full", PYTHONUNBUFFERED="1")
     assert (full.code, "Traceback" in full.err) == (7, False), full.said
     gone = kojikey.shell(f"exec 3> >(exec true); wait $!; kojikey {words} >&3", PYTHONUNBUFFERED="1")
@@ -324,7 +326,7 @@ def test_output_that_is_not_buffered_fails_no_worse(kojikey: Program, words: str
      ["store", "init", "{}", "--kek", "env"], ["store", "init", "--kek", "{}"], ["history", "{}"], ["providers", "{}"]],
     ids=" ".join,
 )  # fmt: skip
-def test_odd_words_are_a_usage_error_and_reach_the_terminal_defused(
+def test_odd_words_are_a_usage_error_and_are_printed_without_control_characters(
     kojikey: Program, words: list[str], word: str
 ) -> None:
     ended = kojikey(*(part.replace("{}", word) for part in words))
@@ -335,7 +337,7 @@ def test_odd_words_are_a_usage_error_and_reach_the_terminal_defused(
     assert len(ended.said) < 2000
 
 
-def test_an_environment_that_is_not_text_is_survived(kojikey: Program) -> None:
+def test_environment_variables_that_are_not_text_cause_no_traceback(kojikey: Program) -> None:
     kojikey.added()
     for name in ("KOJIKEY_ACCOUNT", "KOJIKEY_STORE", "KOJIKEY_KEK", "TERM", "NO_COLOR", "COLUMNS", "KOJIKEY_NO_INPUT"):
         ended = kojikey.shell(f"export {name}=$'\\xff\\xfe'; kojikey test --json")
@@ -371,7 +373,7 @@ def test_a_bug_is_reported_by_its_place_and_exits_1(kojikey: Program, broken: Ca
     assert "Traceback" not in ended.said
 
 
-def test_what_is_not_readable_is_reported(kojikey: Program) -> None:
+def test_a_file_that_cannot_be_read_is_reported(kojikey: Program) -> None:
     kojikey.added()
     path = kojikey.home / "keys.db"
     path.unlink()

@@ -27,7 +27,9 @@ main()
 @pytest.mark.parametrize(
     "command", [("remove", "elevenlabs", "--yes"), ("rotate", "elevenlabs", "--rollback", "--no-test")], ids=" ".join
 )
-def test_a_change_that_may_have_been_made_is_not_denied(kojikey: Program, more: str, command: tuple[str, ...]) -> None:
+def test_after_ctrl_c_a_change_that_may_have_happened_is_not_denied(
+    kojikey: Program, more: str, command: tuple[str, ...]
+) -> None:
     assert (read([*command, more]).call is None) == (more != "--quiet")
     kojikey.added("elevenlabs", "ok", "--no-test")
     kojikey.rotate("elevenlabs", "ok_2", "--no-test")

@@ -147,7 +147,7 @@ def test_an_event_of_audit_has_every_field(kojikey: Program) -> None:
     assert "masked" not in ended.result
 
 
-def test_the_error_of_the_contract_is_the_one_that_comes(kojikey: Program) -> None:
+def test_the_error_of_a_document_has_a_code_a_message_and_a_hint(kojikey: Program) -> None:
     ended = kojikey("rotate", "google_gemini", "--stdin", "--json", stdin=kojikey.key("google_gemini").key)
     assert ended.document == {
         "schema": "kojikey/1",
@@ -214,7 +214,7 @@ def test_every_command_but_those_that_are_not_tried_here_succeeds_above() -> Non
     [["--nonsense"], ["--no-color=yes"], ["a", "b", "c", "d"], ["--account"], ["--store", "\udcff\udcfe"], ["\udcff"]],
     ids=["unknown option", "a value for a flag", "too many", "no value", "no such store", "not text"],
 )
-def test_every_command_has_one_document_when_its_words_make_no_sense(
+def test_every_command_has_one_document_for_a_malformed_command_line(
     kojikey: Program, name: str, tail: list[str]
 ) -> None:
     tokens = [*name.split(), "--json", *tail] if name != "run" else ["run", "--json", *tail[:2], "--", "\udcff"]
@@ -284,7 +284,7 @@ def home_is_a_file(kojikey: Program) -> None:
 @pytest.mark.parametrize(
     "tokens", [["list"], ["test"], ["audit"], ["remove", "elevenlabs", "--yes"], ["history", "elevenlabs"]], ids=str
 )
-def test_a_set_up_that_is_broken_is_a_document_and_is_left_as_it_is(
+def test_a_broken_set_up_is_reported_as_a_document_and_not_changed(
     kojikey: Program, broken: Callable[[Program], None], code: int, tokens: list[str]
 ) -> None:
     broken(kojikey)
@@ -310,7 +310,7 @@ def test_a_key_is_masked_in_ascii_in_the_message_of_an_error_too(kojikey: Progra
     assert "\u2022" not in ended.error["message"]
 
 
-def test_json_is_the_programs_own_only_before_the_dashes(kojikey: Program) -> None:
+def test_json_after_the_dashes_belongs_to_the_started_program(kojikey: Program) -> None:
     ended = kojikey("run", "--require", "-p", "elevenlabs", "--", "true", "--json")
     assert (ended.code, ended.out) == (5, "")
 

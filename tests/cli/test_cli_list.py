@@ -49,7 +49,7 @@ def test_due_keys_are_those_that_a_rotation_for_cron_would_take(varied: Program)
     assert accounts(varied, "--due") == ["expired"]
 
 
-def test_what_is_due_is_the_same_in_each_member_filter_total_and_rotation(varied: Program) -> None:
+def test_members_filters_totals_and_rotation_agree_on_the_keys_that_are_due(varied: Program) -> None:
     varied("account", "disable", "expired")
     due = ["expiring"]
     rows = varied("list", "--all-accounts", "--json", KOJIKEY_KEK=None)
@@ -74,7 +74,7 @@ def test_filters_add_up(varied: Program) -> None:
     assert "no key matches these filters" in varied("list", "--failing", "--account", "valid").err
 
 
-def test_rows_are_in_the_order_that_was_asked_for(varied: Program) -> None:
+def test_rows_are_in_the_order_of_the_option(varied: Program) -> None:
     created = varied("history", "elevenlabs", "--account", "never", "--json").results[0]["created_at"]
     with sqlite3.connect(varied.home / "keys.db") as database:
         older = "UPDATE keys SET document = replace(document, ?, '2026-02-01T00:00:00Z') WHERE account = 'never'"
@@ -129,7 +129,7 @@ def test_a_cell_that_a_spreadsheet_would_run_gets_a_leading_quote(kojikey: Progr
 
 
 @pytest.mark.parametrize("options", ["--csv --json", "--outcome good", "--sort size"])
-def test_an_option_that_makes_no_sense_is_refused(kojikey: Program, options: str) -> None:
+def test_an_unknown_value_of_an_option_is_refused(kojikey: Program, options: str) -> None:
     kojikey.added()
     ended = kojikey("list", *options.split())
     assert ended.code == 2

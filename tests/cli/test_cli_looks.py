@@ -88,7 +88,7 @@ def test_the_versions_of_a_key_are_a_table_at_80_columns_and_blocks_with_a_headi
     assert any(re.fullmatch(r"  saved  \d{4}-\d\d-\d\d \d\d:\d\d:\d\d", line) for line in blocks)
 
 
-def test_what_follows_of_a_long_line_is_indented(kojikey: Program) -> None:
+def test_the_continuation_of_a_long_line_is_indented(kojikey: Program) -> None:
     for account in ("one", "two"):
         kojikey.added("elevenlabs", "invalid_key", "--no-test", "--account", account)
     lines = lines_of(kojikey, "test", "--all-accounts", columns=60)
@@ -97,7 +97,7 @@ def test_what_follows_of_a_long_line_is_indented(kojikey: Program) -> None:
     assert lines[first + 1].startswith("      ")
 
 
-def test_what_to_do_about_a_key_is_reported_once(kojikey: Program) -> None:
+def test_the_next_step_for_a_key_is_printed_once(kojikey: Program) -> None:
     for account in ("one", "two"):
         kojikey.added("elevenlabs", "missing_permission", "--allow-limited", "--account", account)
     kojikey.added("google_gemini", "restricted_api", "--allow-limited", "--account", "one")
@@ -132,7 +132,7 @@ def test_colour_is_only_where_it_is_wanted(
 
 
 @pytest.mark.parametrize("columns", [40, 120])
-def test_a_terminal_that_can_do_nothing_has_the_width_that_it_has(kojikey: Program, columns: int) -> None:
+def test_the_width_of_a_dumb_terminal_is_respected(kojikey: Program, columns: int) -> None:
     kojikey.added()
     code, text = printed_on_a_terminal(kojikey, "store", "info", columns=columns, TERM="dumb")
     wide = [line for line in text.splitlines() if len(line) > columns and "/" not in line]  # a path stays whole
@@ -258,7 +258,7 @@ def test_help_has_the_command_s_own_options_first_and_the_common_ones_last(kojik
         assert not re.search(rf"(?m)^[ │]*{option}\b(?!-)", own)
 
 
-def test_help_shows_what_a_terminal_would_take_for_markup(kojikey: Program) -> None:
+def test_help_shows_brackets_that_rich_reads_as_markup(kojikey: Program) -> None:
     text = printed_on_a_terminal(kojikey, "run", "--help")[1]
     assert "[ARGUMENTS]" in text
 
@@ -288,7 +288,7 @@ def test_a_request_that_fails_says_what_happened_what_was_not_changed_and_what_t
     )
 
 
-def test_a_key_that_is_refused_says_the_same_in_this_order(kojikey: Program) -> None:
+def test_a_refused_key_is_reported_in_the_same_order(kojikey: Program) -> None:
     lines = kojikey.add("google_gemini", "invalid_key").out.splitlines()
     assert [line.strip() for line in lines[2:]] == [
         "nothing was saved",
@@ -297,7 +297,7 @@ def test_a_key_that_is_refused_says_the_same_in_this_order(kojikey: Program) -> 
 
 
 @pytest.mark.parametrize("words", [("rotate",), ("store", "init"), ()], ids=" ".join)
-def test_help_by_the_command_help_is_that_of_the_option(kojikey: Program, words: tuple[str, ...]) -> None:
+def test_the_help_command_prints_the_same_as_the_help_option(kojikey: Program, words: tuple[str, ...]) -> None:
     by_option, by_command = kojikey(*words, "--help"), kojikey("help", *words)
     assert by_command.out == by_option.out
     assert by_command.out.count("\n") > 10

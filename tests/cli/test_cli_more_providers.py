@@ -42,7 +42,7 @@ def test_nothing_says_koji_at_another_companys_provider(kojikey: Program) -> Non
     assert "allocation" not in added.said + removed.said
 
 
-def test_a_provider_without_a_base_url_of_everybodys_needs_one(kojikey: Program) -> None:
+def test_a_provider_without_a_common_base_url_needs_one(kojikey: Program) -> None:
     key = kojikey.key("azure_openai").key
     for command in ("add", "test"):
         ended = kojikey(command, "azure_openai", "--stdin", "--json", stdin=key)
@@ -50,7 +50,7 @@ def test_a_provider_without_a_base_url_of_everybodys_needs_one(kojikey: Program)
         assert "--base-url https://{resource}.openai.azure.com" in ended.error["hint"]
 
 
-def test_when_a_key_expires_is_kept_where_the_key_tells_it_and_nobody_said(kojikey: Program) -> None:
+def test_the_expiry_that_a_provider_reports_is_saved_unless_an_option_sets_one(kojikey: Program) -> None:
     told = "2027-12-31T23:59:59Z"
     added = kojikey.add("openrouter", "ok", "--json")
     assert added.results[0]["test"]["expires_at"] == told
@@ -60,7 +60,7 @@ def test_when_a_key_expires_is_kept_where_the_key_tells_it_and_nobody_said(kojik
     assert kojikey("list", "openrouter", "--json").results[0]["expires_at"] == "2027-06-30T23:59:59Z"
 
 
-def test_what_a_key_may_use_is_shown(kojikey: Program) -> None:
+def test_the_permissions_and_the_usage_of_a_key_are_shown(kojikey: Program) -> None:
     deepseek = kojikey.add("deepseek", "ok", "--json").results[0]["test"]["usage"]
     assert (deepseek["unit"], deepseek["remaining"], deepseek["limit"]) == ("USD", 8.76, None)
     openrouter = kojikey.add("openrouter", "ok", "--json").results[0]["test"]["usage"]

@@ -12,7 +12,7 @@ from kojikey.providers.catalog import skeleton
 from support.program import Program
 
 
-def test_check_tells_each_mistake_with_its_line_and_exits_2(kojikey: Program, tmp_path: Path) -> None:
+def test_check_prints_each_mistake_with_its_line_and_exits_2(kojikey: Program, tmp_path: Path) -> None:
     path = tmp_path / "acme.toml"
     text = skeleton("acme").replace('path = "/v1/me"', 'path = "v1/me"').replace("status = [401]", "status = [99]")
     path.write_text(text)
@@ -29,7 +29,7 @@ def test_check_tells_each_mistake_with_its_line_and_exits_2(kojikey: Program, tm
 
 
 @pytest.mark.parametrize("identity", ["elevenlabs", "openai", "check", "acme_admin"])
-def test_an_id_that_is_not_free_is_a_mistake(kojikey: Program, tmp_path: Path, identity: str) -> None:
+def test_an_id_that_is_used_already_is_a_mistake(kojikey: Program, tmp_path: Path, identity: str) -> None:
     path = tmp_path / "acme.toml"
     path.write_text(skeleton("acme").replace('id = "acme" ', f'id = "{identity}" '))
     ended = kojikey("providers", "check", str(path))
@@ -55,7 +55,7 @@ def test_new_writes_a_definition_that_only_the_user_can_read_and_never_over_anot
         assert kojikey("providers", "new", identity).code == 2
 
 
-def test_schema_is_one_document_and_each_word_takes_what_it_takes(kojikey: Program) -> None:
+def test_schema_is_one_document_and_each_subcommand_checks_its_arguments(kojikey: Program) -> None:
     assert kojikey("providers", "schema").document["required"]
     for words in (("check",), ("new",), ("check", "a", "b"), ("schema", "more")):
         assert kojikey("providers", *words).code == 2

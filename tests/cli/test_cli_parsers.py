@@ -98,7 +98,7 @@ def test_the_two_readers_agree(command: Command, examples: int) -> None:
         ("list", None),
     ],
 )
-def test_the_quick_reader_says_why_it_did_not_understand(typed: str, doubt: Doubt | None) -> None:
+def test_the_quick_reader_returns_its_doubt(typed: str, doubt: Doubt | None) -> None:
     assert read(typed.split()).doubt is doubt
 
 
@@ -116,18 +116,18 @@ def test_the_quick_reader_says_why_it_did_not_understand(typed: str, doubt: Doub
         ("run -- cat --json", False),
     ],
 )
-def test_what_asks_for_json_is_an_option_and_no_word_that_looks_like_it(typed: str, is_asked: bool) -> None:
+def test_only_the_option_json_asks_for_json(typed: str, is_asked: bool) -> None:
     assert (JSON in read(typed.split()).flags) == is_asked
 
 
-def test_what_another_program_gets_is_not_for_kojikey() -> None:
+def test_the_words_for_another_program_are_not_read() -> None:
     line = read(["run", "-p", "elevenlabs", "--", "cat", "--account", "x"])
     assert line.own == ["-p", "elevenlabs"]
     assert read(["run", "-q", "cat", "-p"]).own == ["-q"]
     assert read(["list", "--", "elevenlabs"]).own == ["elevenlabs"]
 
 
-def test_the_quick_reader_takes_what_people_type(subtests_of_typing: list[list[str]]) -> None:
+def test_the_quick_reader_reads_common_command_lines(subtests_of_typing: list[list[str]]) -> None:
     for words in subtests_of_typing:
         assert read(words).call is not None, words
 

@@ -41,7 +41,7 @@ def test_a_rejected_key_is_discarded_and_the_one_in_use_stays(kojikey: Program) 
 @pytest.mark.parametrize(
     ("reason", "override", "code"), [(LIMITED, "--allow-limited", 3), (INDETERMINATE, "--allow-unverified", 4)]
 )
-def test_what_is_not_plainly_valid_stays_staged_until_it_is_resumed_or_aborted(
+def test_a_key_that_is_not_valid_stays_staged_until_it_is_resumed_or_aborted(
     kojikey: Program, reason: str, override: str, code: int
 ) -> None:
     kojikey.added()
@@ -64,7 +64,7 @@ def test_what_is_not_plainly_valid_stays_staged_until_it_is_resumed_or_aborted(
     assert (allowed.code, allowed.result["action"]) == (0, "rotated")
 
 
-def test_resume_promotes_what_has_become_valid(kojikey: Program) -> None:
+def test_resume_promotes_a_key_that_has_become_valid(kojikey: Program) -> None:
     kojikey.added()
     kojikey.sandbox.fault("elevenlabs", "down")
     assert kojikey.rotate("elevenlabs", "ok_2", "--timeout", "1").code == 4
@@ -108,7 +108,7 @@ def test_retire_by_force_drops_a_key_that_is_still_accepted_and_says_where_to_re
 
 
 @pytest.mark.parametrize("step", ["--resume", "--abort", "--rollback", "--retire"])
-def test_a_step_without_what_it_is_about_is_not_found(kojikey: Program, step: str) -> None:
+def test_a_step_without_its_version_is_exit_5(kojikey: Program, step: str) -> None:
     ended = kojikey("rotate", "elevenlabs", step, "--json")
     assert (ended.code, ended.error["code"]) == (5, "not_found")
     kojikey.added()
@@ -127,7 +127,7 @@ def test_the_same_key_is_unchanged_and_makes_no_version(kojikey: Program) -> Non
     assert "unchanged" in kojikey.rotate("elevenlabs", "ok").out
 
 
-def test_settings_that_came_with_the_same_key_are_said_to_be_as_they_were(kojikey: Program) -> None:
+def test_settings_with_the_same_key_are_reported_as_unchanged(kojikey: Program) -> None:
     kojikey.added("elevenlabs", "ok", "--label", "before")
     ended = kojikey.rotate("elevenlabs", "ok", "--label", "after", "--expires", "90d", "-q")
     assert (ended.code, "--label, --expires changed nothing" in ended.err) == (0, True)
@@ -189,7 +189,7 @@ def test_retire_drops_the_previous_version_once_the_provider_refuses_it(kojikey:
     assert actions(kojikey)[-1] == "retired"
 
 
-def test_one_step_at_a_time_and_no_key_with_it(kojikey: Program) -> None:
+def test_a_step_excludes_other_steps_and_a_key(kojikey: Program) -> None:
     kojikey.added()
     before = kojikey.snapshot()
     for options in (["--resume", "--abort"], ["--rollback", "--stdin"], ["--retire", "--no-test"]):
@@ -207,9 +207,7 @@ def test_one_step_at_a_time_and_no_key_with_it(kojikey: Program) -> None:
     ],
     ids=" ".join,
 )  # fmt: skip
-def test_a_step_refuses_the_settings_that_it_would_not_keep(
-    kojikey: Program, step: str, setting: tuple[str, str]
-) -> None:
+def test_a_step_refuses_settings_that_it_does_not_save(kojikey: Program, step: str, setting: tuple[str, str]) -> None:
     kojikey.added()
     assert kojikey.rotate().code == 0
     before = kojikey.snapshot()

@@ -39,14 +39,14 @@ def test_the_keys_are_under_the_names_that_the_sdks_read_and_nothing_else_is_add
     }
 
 
-def test_only_the_providers_that_are_named(kojikey: Program) -> None:
+def test_only_the_keys_of_named_providers_are_passed_on(kojikey: Program) -> None:
     kojikey.added("google_gemini")
     eleven = kojikey.added("elevenlabs")
     assert added_environment(kojikey, "--provider", "elevenlabs") == {"ELEVENLABS_API_KEY": eleven.key}
     assert added_environment(kojikey, "-p", "elevenlabs") == {"ELEVENLABS_API_KEY": eleven.key}
 
 
-def test_a_key_under_a_name_of_ones_own(kojikey: Program) -> None:
+def test_a_key_is_passed_on_under_a_chosen_name(kojikey: Program) -> None:
     kojikey.added("google_gemini")
     eleven = kojikey.added("elevenlabs")
     assert added_environment(kojikey, "--env", "VOICE=elevenlabs") == {"VOICE": eleven.key}
@@ -56,7 +56,7 @@ def test_a_key_under_a_name_of_ones_own(kojikey: Program) -> None:
     assert "without --provider, set no others" in " ".join(about.split())
 
 
-def test_the_environment_is_handed_on_and_a_program_can_be_kept_from_opening_the_store(kojikey: Program) -> None:
+def test_the_environment_is_passed_on_except_the_identities_that_open_the_store(kojikey: Program) -> None:
     kojikey.added("elevenlabs")
     nested = [sys.executable, "-m", "kojikey", "get", "elevenlabs", "--reveal"]
     assert kojikey.installed("run", "-q", "--", *nested).code == 0
@@ -69,7 +69,7 @@ def test_the_default_base_url_is_not_put_into_the_environment(kojikey: Program) 
     assert added_environment(kojikey, "-q") == {"GEMINI_API_KEY": key.key, "GOOGLE_API_KEY": key.key}
 
 
-def test_a_provider_without_a_key_is_left_alone_with_a_line(kojikey: Program) -> None:
+def test_a_named_provider_without_a_key_is_mentioned_and_its_variables_are_not_changed(kojikey: Program) -> None:
     kojikey.added("elevenlabs")
     script = ("--", "sh", "-c", 'printf %s "$GEMINI_API_KEY"')
     named = ("run", "-p", "google_gemini", "-p", "elevenlabs")
@@ -80,7 +80,7 @@ def test_a_provider_without_a_key_is_left_alone_with_a_line(kojikey: Program) ->
     assert (quiet.out, quiet.err) == ("mine", "")
 
 
-def test_what_was_not_named_and_has_no_key_is_not_mentioned(kojikey: Program) -> None:
+def test_a_provider_that_is_not_named_and_has_no_key_is_not_mentioned(kojikey: Program) -> None:
     kojikey.added("elevenlabs")
     ended = kojikey.installed("run", "--", "true")
     assert (ended.code, ended.out, ended.err) == (0, "", "")
@@ -117,7 +117,7 @@ def test_the_exit_status_is_that_of_the_program(kojikey: Program, code: int) -> 
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGKILL", "SIGINT", "SIGSEGV"])
-def test_a_program_that_a_signal_ends_is_seen_to_be_ended_by_it(kojikey: Program, name: str) -> None:
+def test_a_program_that_a_signal_kills_ends_kojikey_by_the_same_signal(kojikey: Program, name: str) -> None:
     ended = kojikey.installed("run", "-q", "--", "sh", "-c", f"kill -s {name[3:]} $$")
     assert ended.code == -getattr(signal, name)
 
@@ -191,7 +191,7 @@ def test_nothing_is_written_to_disk(kojikey: Program) -> None:
     assert kojikey.home.stat().st_mtime_ns == folder
 
 
-def test_nothing_is_made_where_there_is_no_store(kojikey: Program) -> None:
+def test_nothing_is_created_without_a_store(kojikey: Program) -> None:
     assert kojikey.installed("run", "-q", "--", "true").code == 0
     assert not kojikey.home.exists()
 
@@ -211,7 +211,7 @@ def test_a_kek_that_is_missing_or_wrong_starts_nothing(kojikey: Program) -> None
         assert (ended.code, ended.out) == (8, "")
 
 
-def test_without_a_program_it_says_how(kojikey: Program) -> None:
+def test_without_a_program_the_usage_is_suggested(kojikey: Program) -> None:
     for tokens in (["run"], ["run", "--"], ["run", "-p", "elevenlabs"]):
         ended = kojikey(*tokens)
         assert (ended.code, "kojikey run -- CMD" in ended.err) == (2, True)
@@ -225,7 +225,7 @@ def test_a_key_among_its_own_options_is_refused(kojikey: Program) -> None:
 
 
 @pytest.mark.parametrize("dashes", [[], ["--"]], ids=["no dashes", "dashes"])
-def test_a_key_in_the_program_s_place_is_to_be_revoked(kojikey: Program, dashes: list[str]) -> None:
+def test_for_a_key_instead_of_a_program_the_hint_is_to_revoke_it(kojikey: Program, dashes: list[str]) -> None:
     key = "sk_" + "0123456789abcdef" * 3
     ended = kojikey("run", "-q", "--json", *dashes, key)
     assert (ended.code, "was not found" in ended.err, "shell's history" in ended.err) == (127, True, True)

@@ -34,7 +34,7 @@ def test_remove_has_a_document(kojikey: Program) -> None:
     assert ended.result["version"] == 1
 
 
-def test_remove_without_anybody_to_ask_needs_yes(kojikey: Program) -> None:
+def test_remove_without_questions_needs_yes(kojikey: Program) -> None:
     kojikey.added()
     before = kojikey.snapshot()
     ended = kojikey("remove", "elevenlabs", "--json")

@@ -104,13 +104,13 @@ def test_the_kek_of_a_new_store_is_from_the_option_the_file_and_the_default(koji
     [("1", True), ("true", True), ("YES", True), ("y", True), ("2", True), ("woodpecker", True), ("", False),
      (" ", False), ("0", False), ("False", False), ("no", False), ("off", False)],
 )  # fmt: skip
-def test_a_variable_rules_asking_out_unless_it_is_empty_or_means_no(name: str, value: str, is_ruled_out: bool) -> None:
+def test_a_variable_forbids_questions_unless_it_is_empty_or_means_no(name: str, value: str, is_ruled_out: bool) -> None:
     settings = Settings({"KOJIKEY_HOME": "/nowhere", name: value}, config={})
     assert (settings.no_input, settings.ruled_out_by) == (is_ruled_out, name if is_ruled_out else "")
 
 
 @pytest.mark.parametrize("how", ["option", "variable", "CI"])
-def test_asking_is_ruled_out_by_option_and_by_environment(kojikey: Program, how: str) -> None:
+def test_questions_are_forbidden_by_option_and_by_environment(kojikey: Program, how: str) -> None:
     kojikey.added()
     environ: dict[str, Any] = {"variable": {"KOJIKEY_NO_INPUT": "1"}, "CI": {"CI": "true"}, "option": {}}[how]
     options = ["--no-input"] if how == "option" else []
@@ -195,7 +195,7 @@ def test_a_folder_that_others_can_write_to_is_refused(kojikey: Program) -> None:
     assert (ended.code, "chmod" in ended.err) == (7, True)
 
 
-def test_a_home_that_cannot_be_made_is_reported_without_a_traceback(kojikey: Program) -> None:
+def test_a_home_folder_that_cannot_be_created_is_reported_without_a_traceback(kojikey: Program) -> None:
     key = kojikey.key()
     ended = kojikey("add", "elevenlabs", "--no-test", "--stdin", stdin=key.key, KOJIKEY_HOME="/dev/null/here")
     assert (ended.code, "Traceback" in ended.err) == (7, False)
@@ -229,7 +229,7 @@ def test_a_passphrase_file_comes_second_and_opens_what_it_sealed(kojikey: Progra
 
 
 @pytest.mark.external
-def test_without_any_place_for_a_kek_no_store_is_made_and_the_ways_out_are_named(kojikey: Program) -> None:
+def test_without_a_kek_source_no_store_is_created_and_the_sources_are_named(kojikey: Program) -> None:
     key = kojikey.key()
     none: dict[str, Any] = {
         "KOJIKEY_KEK": None,
@@ -253,7 +253,7 @@ def test_init_prints_how_to_make_a_kek_where_the_variable_is_not_set(kojikey: Pr
 
 
 @pytest.mark.parametrize("kek", ["", "short", KEK + "AA", KEK[:-2] + "==", "ключ", " ", KEK[:20] + "\n" + KEK[20:]])
-def test_a_kek_that_is_none_opens_nothing_and_is_not_repeated(kojikey: Program, kek: str) -> None:
+def test_a_malformed_kek_opens_nothing_and_is_not_repeated(kojikey: Program, kek: str) -> None:
     kojikey.added()
     ended = kojikey("get", "elevenlabs", "--reveal", "--json", KOJIKEY_KEK=kek)
     assert (ended.code, ended.error["code"]) == (8, "cannot_open")
@@ -261,7 +261,7 @@ def test_a_kek_that_is_none_opens_nothing_and_is_not_repeated(kojikey: Program, 
 
 
 @pytest.mark.parametrize("kek", [None, "nonsense", "A" * 43], ids=["none", "malformed", "another"])
-def test_test_without_the_right_kek_ends_and_says_so(kojikey: Program, kek: str | None) -> None:
+def test_test_without_the_right_kek_reports_it(kojikey: Program, kek: str | None) -> None:
     kojikey.added()
     ended = kojikey("test", "--json", KOJIKEY_KEK=kek)
     assert (ended.code, ended.error["code"]) == (8, "cannot_open")
@@ -284,14 +284,14 @@ def test_the_kek_is_never_written_next_to_the_store(kojikey: Program) -> None:
 # stores
 
 
-def test_list_is_fine_where_there_is_nothing_and_makes_nothing(kojikey: Program) -> None:
+def test_list_without_a_store_is_exit_0_and_creates_nothing(kojikey: Program) -> None:
     for command in (["list"], ["list", "--all-accounts"], ["audit"], ["doctor"], ["account", "list"]):
         assert kojikey(*command).code == 0
     assert [row["source"] for row in kojikey("list", "--json").results] == ["built_in", "built_in"]
     assert not kojikey.home.exists()
 
 
-def test_a_store_that_was_named_is_never_made_or_replaced_by_another(kojikey: Program, tmp_path: Path) -> None:
+def test_a_named_store_is_never_created_or_replaced_by_another(kojikey: Program, tmp_path: Path) -> None:
     kojikey.added()
     url = f"sqlite://{tmp_path / 'none.db'}"
     for command in (["list"], ["test"], ["store", "info"], ["get", "elevenlabs", "--reveal"]):
@@ -313,7 +313,7 @@ def test_init_is_safe_to_repeat_and_another_kek_is_a_conflict(kojikey: Program, 
     assert kojikey.snapshot() == before
 
 
-def test_a_name_for_a_store_is_kept_in_config_toml_beside_what_stands_there(kojikey: Program, tmp_path: Path) -> None:
+def test_a_name_for_a_store_is_added_to_config_toml(kojikey: Program, tmp_path: Path) -> None:
     configured(kojikey, '# mine\naccount = "acme"\n')
     ended = kojikey("store", "init", f"sqlite://{tmp_path / 'team.db'}", "--name", "team", "--kek", "env")
     assert ended.code == 0, ended.said
@@ -430,7 +430,7 @@ def test_doctor_names_a_config_with_mistakes(kojikey: Program) -> None:
     assert [row["name"] for row in ended.results if row["state"] == "wrong"] == ["config.toml"]
 
 
-def test_a_store_name_that_nothing_has_is_not_found_whatever_is_asked_of_it(kojikey: Program) -> None:
+def test_an_unknown_store_name_is_exit_5_in_every_command(kojikey: Program) -> None:
     key = kojikey.key()
     for command in (["list"], ["add", "elevenlabs", "--stdin"], ["store", "info"], ["store", "init", "--kek", "env"]):
         ended = kojikey(*command, "--store", "nope", "--json", stdin=key.key)

@@ -106,7 +106,7 @@ def test_the_trace_sees_what_is_imported(kojikey: Program) -> None:
     assert {"httpcore2", "asyncio", "_sqlite3", "kojikey.wiring"} <= imported(kojikey, "test", "--json")
 
 
-def test_help_imports_every_command_but_not_what_carries_it_out(kojikey: Program) -> None:
+def test_help_imports_every_command_but_no_operation(kojikey: Program) -> None:
     modules = imported(kojikey, "--help")
     assert not [name for name in modules if name.startswith(("kojikey.operations.", "kojikey.providers.definition"))]
 

@@ -72,7 +72,7 @@ def test_letters_narrow_the_choice_of_a_provider(kojikey: Program) -> None:
 
 
 @pytest.mark.parametrize("answer", ["0", "99", "-1", "nonsense", "", "²"])
-def test_a_choice_that_is_none_changes_nothing(kojikey: Program, answer: str) -> None:
+def test_an_answer_that_is_not_a_choice_changes_nothing(kojikey: Program, answer: str) -> None:
     with on_a_terminal(kojikey, "add") as child:
         for _ in range(3):
             child.expect_exact("Which provider? [1-")
@@ -107,7 +107,7 @@ def test_nothing_entered_is_a_usage_error(kojikey: Program, typed: str) -> None:
 
 @pytest.mark.parametrize(("reason", "code"), [("missing_permission", 3), ("redirected", 4)])
 @pytest.mark.parametrize(("answer", "saves"), [("y", True), ("yes", True), ("n", False), ("", False), (CTRL_D, False)])
-def test_add_asks_about_what_is_not_plainly_valid(
+def test_add_asks_about_a_key_that_is_not_valid(
     kojikey: Program, reason: str, code: int, answer: str, saves: bool
 ) -> None:
     key = kojikey.key("elevenlabs", reason)
@@ -171,7 +171,7 @@ def test_a_rejected_key_is_not_asked_about(kojikey: Program) -> None:
 
 
 @pytest.mark.parametrize("how", [["--no-input"], ["CI"], ["KOJIKEY_NO_INPUT"]], ids=str)
-def test_nobody_is_asked_where_that_was_ruled_out(kojikey: Program, how: list[str]) -> None:
+def test_no_question_is_asked_with_no_input(kojikey: Program, how: list[str]) -> None:
     environ: dict[str, Any]
     options, environ = ([how[0]], {}) if how[0].startswith("-") else ([], {how[0]: "true"})
     with on_a_terminal(kojikey, "add", "elevenlabs", *options, **environ) as child:
@@ -184,7 +184,7 @@ def test_nobody_is_asked_where_that_was_ruled_out(kojikey: Program, how: list[st
 
 
 @pytest.mark.parametrize("prompt", [["add", "elevenlabs"], ["add"], ["remove", "elevenlabs"]], ids=" ".join)
-def test_what_is_said_after_the_end_of_input_begins_a_line(kojikey: Program, prompt: list[str]) -> None:
+def test_the_message_after_the_end_of_input_begins_on_a_new_line(kojikey: Program, prompt: list[str]) -> None:
     if prompt[0] == "remove":
         kojikey.added()
     with on_a_terminal(kojikey, *prompt) as child:
@@ -251,7 +251,7 @@ def test_a_new_passphrase_is_asked_twice_and_an_old_one_once(kojikey: Program) -
 
 
 @pytest.mark.parametrize(("first", "second"), [("correct horse", "battery staple"), ("", None)])
-def test_a_passphrase_that_will_not_do_makes_no_store(kojikey: Program, first: str, second: str | None) -> None:
+def test_a_refused_passphrase_creates_no_store(kojikey: Program, first: str, second: str | None) -> None:
     with on_a_terminal(kojikey, "store", "init", "--kek", "passphrase", KOJIKEY_KEK=None) as child:
         for _ in range(3):
             type_key(child, "New passphrase for the store: ", first)
@@ -304,7 +304,7 @@ def test_ctrl_c_at_a_question_changes_nothing(kojikey: Program, arguments: tuple
     assert kojikey.contents() == before
 
 
-def test_ctrl_c_in_the_middle_of_a_rotation_leaves_both_keys_and_says_so(kojikey: Program) -> None:
+def test_ctrl_c_during_a_rotation_keeps_both_keys_and_reports_it(kojikey: Program) -> None:
     acme = ("--account", "acme")
     kojikey.added("elevenlabs", "ok", *acme)
     key = kojikey.key("elevenlabs", "ok_2")
@@ -323,7 +323,7 @@ def test_ctrl_c_in_the_middle_of_a_rotation_leaves_both_keys_and_says_so(kojikey
 
 
 @pytest.mark.parametrize("arguments", [("add", "elevenlabs"), ("test",)], ids=" ".join)
-def test_ctrl_c_in_the_middle_of_a_test_saves_nothing(kojikey: Program, arguments: tuple[str, ...]) -> None:
+def test_ctrl_c_during_a_test_saves_nothing(kojikey: Program, arguments: tuple[str, ...]) -> None:
     key = kojikey.key()
     if arguments == ("test",):
         kojikey.added()

@@ -49,7 +49,7 @@ def test_the_path_is_reported_also_where_the_file_is_missing_or_has_mistakes(koj
     refused(kojikey("config", "get"), 2, "line 1", "acount is not a setting")
 
 
-def test_a_value_is_set_read_and_taken_out_and_comments_stay(kojikey: Program, file: Path) -> None:
+def test_a_value_is_set_read_and_removed_and_comments_stay(kojikey: Program, file: Path) -> None:
     assert kojikey("config", "get", "account").out == "acme\n"
     ended = kojikey("config", "set", "account", "globex", "--json")
     assert ended.result == {"action": "changed", "name": "account", "value": "globex", "path": str(file)}
@@ -65,7 +65,7 @@ def test_a_value_is_set_read_and_taken_out_and_comments_stay(kojikey: Program, f
     assert all(comment in file.read_text() for comment in ("# my settings", "# of us all", "# where it is"))
 
 
-def test_a_file_that_is_not_there_is_made_for_its_owner_alone(kojikey: Program) -> None:
+def test_a_missing_file_is_created_for_its_owner_only(kojikey: Program) -> None:
     assert kojikey("config", "set", "account", "acme").code == 0
     path = kojikey.home / "config.toml"
     assert path.read_text() == 'account = "acme"\n'
@@ -73,7 +73,7 @@ def test_a_file_that_is_not_there_is_made_for_its_owner_alone(kojikey: Program) 
     assert stat.S_IMODE(kojikey.home.stat().st_mode) == 0o700
 
 
-def test_what_is_so_already_changes_nothing(kojikey: Program, file: Path) -> None:
+def test_setting_the_same_value_changes_nothing(kojikey: Program, file: Path) -> None:
     before = kojikey.snapshot()
     for arguments in (("set", "account", "acme"), ("unset", "kek"), ("unset", "stores.other")):
         assert kojikey("config", *arguments, "--json").result["action"] == "unchanged"
@@ -83,7 +83,9 @@ def test_what_is_so_already_changes_nothing(kojikey: Program, file: Path) -> Non
 
 
 @pytest.mark.parametrize("form", [{"line_end": "\r\n"}, {"mark": "\ufeff"}, {"mode": 0o644}, {"link": True}], ids=str)
-def test_the_form_of_the_file_stays(kojikey: Program, file: Path, tmp_path: Path, form: dict[str, object]) -> None:
+def test_line_ends_byte_order_mark_mode_and_link_of_the_file_stay(
+    kojikey: Program, file: Path, tmp_path: Path, form: dict[str, object]
+) -> None:
     content = (str(form.get("mark", "")) + WRITTEN).replace("\n", str(form.get("line_end", "\n"))).encode()
     file.write_bytes(content)
     file.chmod(int(str(form.get("mode", 0o600))))
@@ -111,9 +113,7 @@ def test_the_form_of_the_file_stays(kojikey: Program, file: Path, tmp_path: Path
         ("colour", "red", "the settings are"),
     ],
 )
-def test_a_value_that_makes_no_sense_changes_nothing(
-    kojikey: Program, file: Path, name: str, value: str, words: str
-) -> None:
+def test_a_malformed_value_changes_nothing(kojikey: Program, file: Path, name: str, value: str, words: str) -> None:
     before = kojikey.snapshot()
     refused(kojikey("config", "set", name, value), 2, words)
     assert kojikey.snapshot() == before
@@ -165,11 +165,11 @@ def test_a_password_in_the_file_is_shown_as_stars(
         ("postgresql://me:a/b@db/keys", "postgresql://me:***@db/keys"),
     ],
 )
-def test_stars_take_the_place_of_the_password_alone(url: str, shown: str) -> None:
+def test_only_the_password_is_replaced_by_stars(url: str, shown: str) -> None:
     assert without_password(url) == shown
 
 
-def test_get_of_what_is_not_set_is_not_found(kojikey: Program, file: Path) -> None:
+def test_get_of_a_setting_that_is_not_set_is_exit_5(kojikey: Program, file: Path) -> None:
     refused(kojikey("config", "get", "kek"), 5, "kek is not set", "kojikey config set kek VALUE")
     refused(kojikey("config", "get", "stores.other.url", "--json"), 5, '"code": "not_found"')
     refused(kojikey("config", "get", "colour"), 2, "the settings are")
@@ -190,7 +190,7 @@ def test_the_default_store_is_chosen_by_name(kojikey: Program, file: Path, tmp_p
     refused(kojikey("store", "list", KOJIKEY_STORE=url), 0, "KOJIKEY_STORE", url)
 
 
-def test_a_store_without_a_name_is_not_chosen(kojikey: Program, file: Path) -> None:
+def test_a_store_without_a_name_cannot_be_the_default(kojikey: Program, file: Path) -> None:
     before = kojikey.snapshot()
     refused(kojikey("store", "use", "nope"), 5, "known: local, team")
     refused(kojikey("store", "use", "sqlite:///x.db"), 2, "kojikey config set stores.NAME.url")

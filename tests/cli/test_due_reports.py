@@ -42,7 +42,7 @@ def by_provider(ended: Ended) -> dict[str, str | None]:
 
 
 @pytest.mark.parametrize("is_staged", [False, True])
-def test_without_mint_what_is_unfinished_is_reported_too(kojikey: Program, is_staged: bool) -> None:
+def test_without_mint_unfinished_rotations_are_reported_too(kojikey: Program, is_staged: bool) -> None:
     mint = set_up(kojikey, "xai")
     if is_staged:
         mint.managed.unknown_for = 1000
@@ -55,7 +55,7 @@ def test_without_mint_what_is_unfinished_is_reported_too(kojikey: Program, is_st
     assert len(mint.names) == 2
 
 
-def test_what_was_begun_with_another_accounts_admin_key_is_finished_with_it(kojikey: Program) -> None:
+def test_a_mint_is_finished_with_the_admin_key_with_which_it_began(kojikey: Program) -> None:
     mint = set_up(kojikey, "xai", with_admin=False)
     assert kojikey.add("xai_admin", "ok", "--account", "ops").code == 0
     mint.managed.fail("create", "lost")
@@ -79,7 +79,7 @@ def test_a_minted_key_that_is_still_refused_stays_staged(kojikey: Program, clock
 @pytest.mark.parametrize(("life", "more", "is_due"), [
     ("13d", (), True), ("15d", (), False), ("15d", ("--expiring", "16d"), True), ("13d", ("--expiring", "1d"), False),
 ])  # fmt: skip
-def test_a_key_that_expires_within_two_weeks_or_as_is_said_is_due(
+def test_a_key_that_expires_within_two_weeks_or_the_given_span_is_due(
     kojikey: Program, life: str, more: tuple[str, ...], is_due: bool
 ) -> None:
     kojikey.added("groq", "ok", "--expires", life)
@@ -112,7 +112,7 @@ def test_an_option_that_due_would_ignore_is_refused(kojikey: Program, option: tu
     assert "combined with" in ended.error["message"]
 
 
-def test_what_is_for_many_keys_says_for_which_commands(kojikey: Program) -> None:
+def test_options_for_many_keys_name_the_commands_that_take_them(kojikey: Program) -> None:
     kojikey.added()
     ended = kojikey("rotate", "elevenlabs", "--dry-run", "--json")
     assert (ended.code, ended.error["message"]) == (2, "--dry-run is for --batch or --due; nothing was changed")
@@ -135,7 +135,7 @@ def test_a_previous_key_that_a_person_made_is_retired_with_yes(
     assert by_provider(ended) == {"xai": "retired" if names == 1 else None}
 
 
-def test_a_previous_key_of_unknown_id_that_still_works_keeps_no_key_from_its_rotation(
+def test_a_previous_key_of_unknown_id_that_still_works_does_not_prevent_a_rotation(
     kojikey: Program, clock: Any
 ) -> None:
     mint = set_up(kojikey, "xai")
@@ -178,7 +178,7 @@ def test_anthropics_previous_key_is_disabled_and_the_one_in_use_reported_as_due(
     assert {key.name: key.is_disabled for key in mint.managed.keys} == {"by hand": True, "the new one": False}
 
 
-def test_the_grace_says_when_the_previous_key_is_retired(kojikey: Program, clock: Any) -> None:
+def test_the_previous_key_is_retired_after_the_grace(kojikey: Program, clock: Any) -> None:
     mint = set_up(kojikey, "xai")
     kojikey("set", "xai_admin", "--rotate-after", "never")
     clock(LATER)
@@ -197,7 +197,7 @@ def test_the_grace_says_when_the_previous_key_is_retired(kojikey: Program, clock
 # --- keys that only a person can make ---
 
 
-def test_what_cannot_be_minted_is_reported_as_due(kojikey: Program, clock: Any) -> None:
+def test_a_key_that_cannot_be_minted_is_reported_as_due(kojikey: Program, clock: Any) -> None:
     kojikey.added("elevenlabs")  # a user's key, which no service account has
     kojikey.added("elevenlabs_admin")
     set_up(kojikey, "google_gemini")
@@ -215,7 +215,7 @@ def test_what_cannot_be_minted_is_reported_as_due(kojikey: Program, clock: Any) 
 # --- the exit code, and one key's trouble ---
 
 
-def test_three_goes_before_six_five_and_four(kojikey: Program, clock: Any) -> None:
+def test_exit_3_has_precedence_over_6_5_and_4(kojikey: Program, clock: Any) -> None:
     unanswered = set_up(kojikey, "openrouter")
     unanswered.managed.fail("list", "failing", times=None)
     kojikey("set", "openrouter_admin", "--rotate-after", "never")
@@ -234,7 +234,9 @@ def test_three_goes_before_six_five_and_four(kojikey: Program, clock: Any) -> No
     assert len(ended.results) == 4
 
 
-def test_a_bug_that_one_key_meets_ends_no_other(kojikey: Program, clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_with_one_key_does_not_stop_the_others(
+    kojikey: Program, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     broken, well = set_up(kojikey, "openrouter"), set_up(kojikey, "xai")
     for admin in ("openrouter_admin", "xai_admin"):
         kojikey("set", admin, "--rotate-after", "never")
@@ -254,7 +256,7 @@ def test_a_bug_that_one_key_meets_ends_no_other(kojikey: Program, clock: Any, mo
     assert (len(broken.names), len(well.names)) == (1, 2)
 
 
-def test_a_damaged_record_ends_no_other(kojikey: Program, clock: Any) -> None:
+def test_a_damaged_record_does_not_stop_the_others(kojikey: Program, clock: Any) -> None:
     import sqlite3
 
     well = set_up(kojikey, "xai")
@@ -275,7 +277,7 @@ def test_a_damaged_record_ends_no_other(kojikey: Program, clock: Any) -> None:
     assert len(well.names) == 2
 
 
-def test_one_accounts_keys_are_looked_at_unless_all_are_asked_for(kojikey: Program, clock: Any) -> None:
+def test_only_one_accounts_keys_are_checked_without_all_accounts(kojikey: Program, clock: Any) -> None:
     mint = Mint(kojikey, "xai")
     for account, name in (("acme", "ok"), ("beta", "ok_2")):
         key = kojikey.key("xai", name)

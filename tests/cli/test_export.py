@@ -198,7 +198,7 @@ def test_a_base_url_has_the_form_that_the_sdk_reads(kojikey: Program) -> None:
     ],
     ids=str,
 )
-def test_nothing_is_printed_and_no_event_is_left(kojikey: Program, arguments: list[str], code: int) -> None:
+def test_a_refused_export_prints_nothing_and_leaves_no_event(kojikey: Program, arguments: list[str], code: int) -> None:
     key = kojikey.added()
     ended = kojikey("export", *arguments)
     assert ended.code == code
@@ -207,7 +207,7 @@ def test_nothing_is_printed_and_no_event_is_left(kojikey: Program, arguments: li
     assert actions(kojikey) == ["added"]
 
 
-def test_json_is_refused_with_the_way_to_it(kojikey: Program) -> None:
+def test_json_is_refused_and_the_right_format_is_suggested(kojikey: Program) -> None:
     kojikey.added()
     ended = kojikey("export", "--reveal", "--json")
     assert (ended.code, "--format json" in ended.error["hint"]) == (2, True)
@@ -232,7 +232,7 @@ def test_a_record_that_does_not_open_prints_nothing_of_the_others(kojikey: Progr
 # a terminal, and a file
 
 
-def test_a_terminal_is_asked_first(kojikey: Program) -> None:
+def test_on_a_terminal_the_person_is_asked_first(kojikey: Program) -> None:
     key = kojikey.added()
     with on_a_terminal(kojikey, "export", "--reveal") as child:
         child.expect_exact("Show the key of elevenlabs on this screen? [y/N] ")
@@ -245,7 +245,7 @@ def test_a_terminal_is_asked_first(kojikey: Program) -> None:
     assert (code, key.key in text, "--yes" in text) == (2, False, True)
 
 
-def test_a_file_is_for_nobody_else_and_is_replaced_only_with_yes(kojikey: Program, tmp_path: Path) -> None:
+def test_a_file_is_private_and_is_replaced_only_with_yes(kojikey: Program, tmp_path: Path) -> None:
     key = kojikey.added()
     place = tmp_path / "keys.env"
     ended = kojikey("export", "--reveal", "--output", str(place))
@@ -304,7 +304,7 @@ def read_github(text: str) -> dict[str, str]:
     return found
 
 
-def test_github_hides_each_value_before_it_is_handed_over(
+def test_on_github_each_value_is_masked_before_it_is_passed_on(
     kojikey: Program, keys: dict[str, str], tmp_path: Path
 ) -> None:
     place = tmp_path / "env"
@@ -315,14 +315,14 @@ def test_github_hides_each_value_before_it_is_handed_over(
     assert read_github(place.read_text()) == {"BEFORE": "1", **keys}
 
 
-def test_github_masks_a_percent_sign_as_the_runner_reads_it(kojikey: Program, tmp_path: Path) -> None:
+def test_on_github_a_percent_sign_is_escaped_for_the_runner(kojikey: Program, tmp_path: Path) -> None:
     kojikey("add", "mistral", "--stdin", "--no-test", stdin="abc%0Adef%25ghi0123456789")
     ended = kojikey("export", "--reveal", "--format", "github", GITHUB_ENV=str(tmp_path / "env"))
     assert ended.out == "::add-mask::abc%250Adef%2525ghi0123456789\n"
     assert read_github((tmp_path / "env").read_text()) == {"MISTRAL_API_KEY": "abc%0Adef%25ghi0123456789"}
 
 
-def test_a_full_disk_leaves_the_file_of_github_as_it_was(kojikey: Program, tmp_path: Path) -> None:
+def test_on_github_a_full_disk_does_not_change_the_file(kojikey: Program, tmp_path: Path) -> None:
     kojikey.added()
     path = tmp_path / "env"
     path.write_bytes(b"\n" * (2**20 - 10))
@@ -333,7 +333,7 @@ def test_a_full_disk_leaves_the_file_of_github_as_it_was(kojikey: Program, tmp_p
     assert path.read_bytes() == b"\n" * (2**20 - 10)
 
 
-def test_github_hands_nothing_over_where_its_file_cannot_be_written(kojikey: Program, tmp_path: Path) -> None:
+def test_on_github_nothing_is_passed_on_if_the_file_cannot_be_written(kojikey: Program, tmp_path: Path) -> None:
     kojikey.added()
     ended = kojikey("export", "--reveal", "--format", "github", GITHUB_ENV=str(tmp_path / "no" / "env"))
     assert (ended.code, ended.out) == (7, "")

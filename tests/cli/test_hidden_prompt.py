@@ -87,7 +87,7 @@ def test_a_passphrase_stays_hidden_across_ctrl_z_and_fg(kojikey: Program, tmp_pa
         assert PASSPHRASE not in shown(child)
 
 
-def test_what_was_typed_before_the_stop_is_asked_for_again(kojikey: Program) -> None:
+def test_text_that_was_typed_before_the_stop_is_forgotten_and_asked_for_again(kojikey: Program) -> None:
     key = kojikey.key()
     with in_a_shell(kojikey) as child:
         child.sendline(command("add", "elevenlabs", "--no-test"))
@@ -101,7 +101,7 @@ def test_what_was_typed_before_the_stop_is_asked_for_again(kojikey: Program) -> 
         child.expect_exact(f"{len(key.key)} characters received")
 
 
-def test_a_prompt_that_goes_on_in_the_background_waits_there_with_the_echo_on(kojikey: Program) -> None:
+def test_a_prompt_that_continues_in_the_background_waits_there_with_the_echo_on(kojikey: Program) -> None:
     key = kojikey.key()
     with in_a_shell(kojikey) as child:
         before = modes(child)
@@ -118,7 +118,7 @@ def test_a_prompt_that_goes_on_in_the_background_waits_there_with_the_echo_on(ko
         assert pieces_in(key.key, shown(child)) == []
 
 
-def test_a_stop_that_no_program_can_notice_is_followed_by_a_hidden_prompt(kojikey: Program) -> None:
+def test_after_sigstop_the_prompt_is_hidden_again(kojikey: Program) -> None:
     key = kojikey.key()
     with in_a_shell(kojikey) as child:
         before = modes(child)
@@ -136,7 +136,7 @@ def test_a_stop_that_no_program_can_notice_is_followed_by_a_hidden_prompt(kojike
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGQUIT"])
-def test_a_signal_that_ends_it_leaves_an_echoing_terminal(kojikey: Program, name: str) -> None:
+def test_a_signal_that_ends_a_prompt_restores_the_echo(kojikey: Program, name: str) -> None:
     with on_a_terminal(kojikey, "add", "elevenlabs") as child:
         child.expect_exact("key (hidden): ")
         assert hides(child)
@@ -147,7 +147,7 @@ def test_a_signal_that_ends_it_leaves_an_echoing_terminal(kojikey: Program, name
     assert child.signalstatus == getattr(signal, name)
 
 
-def test_under_nohup_a_lost_connection_does_not_end_it(kojikey: Program) -> None:
+def test_under_nohup_a_lost_connection_does_not_end_a_prompt(kojikey: Program) -> None:
     key = kojikey.key()
     program = ["bash", "-c", f"trap '' HUP; exec {command('add', 'elevenlabs', '--no-test')}"]
     with on_a_terminal(kojikey, program=program) as child:

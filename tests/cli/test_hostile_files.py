@@ -51,7 +51,7 @@ def test_a_batch_is_not_read_from_a_named_pipe(kojikey: Program, fifo: Path) -> 
     assert "not a regular file" in ended.err
 
 
-def test_a_named_pipe_is_no_config(kojikey: Program) -> None:
+def test_config_toml_is_not_read_from_a_named_pipe(kojikey: Program) -> None:
     kojikey.home.mkdir(mode=0o700)
     os.mkfifo(kojikey.home / "config.toml", 0o600)
     ended = kojikey("list")
@@ -81,7 +81,7 @@ def test_a_store_in_a_folder_of_another_user_is_refused(
 
 
 @pytest.mark.parametrize("report", ["junit", "html"])
-def test_a_report_is_its_owners_alone(kojikey: Program, tmp_path: Path, report: str) -> None:
+def test_only_the_owner_can_read_a_report(kojikey: Program, tmp_path: Path, report: str) -> None:
     kojikey.added()
     path = tmp_path / "report"
     path.write_text("an older one")

@@ -158,7 +158,7 @@ def test_a_hostile_value_anywhere_in_a_document_reaches_no_terminal(filled: Prog
     pytest.fail("a document with a hundred values")
 
 
-def test_what_fails_its_form_check_is_shown_quoted(filled: Program) -> None:
+def test_a_value_that_fails_its_form_check_is_shown_quoted(filled: Program) -> None:
     with opened(filled) as database:
         with_provider(database, "e\x1b[31m\n::error::x")
     ended = filled("list", "--all-accounts")
@@ -166,7 +166,7 @@ def test_what_fails_its_form_check_is_shown_quoted(filled: Program) -> None:
     assert r"key/acme/'e\x1b[31m\n::error::x'" in ended.err
 
 
-def test_an_account_whose_time_is_hostile_is_named_and_the_others_are_listed(filled: Program) -> None:
+def test_an_account_with_a_hostile_time_is_named_and_the_others_are_listed(filled: Program) -> None:
     filled.added("elevenlabs", "ok", "--account", "other")
     with opened(filled) as database:
         ((document,),) = database.execute("SELECT document FROM accounts WHERE account = 'acme'").fetchall()

@@ -86,9 +86,7 @@ def test_a_key_of_distinctive_shape_under_another_name_is_listed_with_the_map_th
     assert (taken.code, told(taken)) == (0, [(1, "MY_KEY", "openrouter", "added")])
 
 
-def test_one_command_takes_all_keys_under_other_names_whatever_else_is_to_be_done(
-    kojikey: Program, folder: Path
-) -> None:
+def test_one_suggested_command_imports_all_keys_under_unknown_names(kojikey: Program, folder: Path) -> None:
     write(folder, f"MY_KEY={OPENROUTER}\nOTHER={GROQ}\nOPENAI_API_KEY={OPENAI}\n")
     next_steps = [line for line in kojikey("import", "--no-test").out.splitlines() if line.startswith("next: ")]
     assert next_steps == [
@@ -98,7 +96,7 @@ def test_one_command_takes_all_keys_under_other_names_whatever_else_is_to_be_don
 
 
 @pytest.mark.parametrize("pair", ["MY_KEY", "=openai", "MY_KEY=", "MY_KEY=nobody"])
-def test_a_map_that_makes_no_sense_is_refused_before_anything(kojikey: Program, folder: Path, pair: str) -> None:
+def test_a_malformed_map_is_refused_before_anything_is_read(kojikey: Program, folder: Path, pair: str) -> None:
     write(folder, f"OPENAI_API_KEY={OPENAI}\n")
     assert run(kojikey, "--map", pair).code == 2
     assert not kojikey.home.exists()
@@ -116,7 +114,7 @@ def test_two_names_with_one_value_are_one_key(kojikey: Program, folder: Path) ->
     assert len(ended.document["in_clear"]) == 2
 
 
-def test_two_names_with_two_values_take_nothing_of_that_provider(kojikey: Program, folder: Path) -> None:
+def test_two_names_with_two_values_import_nothing_of_that_provider(kojikey: Program, folder: Path) -> None:
     one, two = kojikey.key("google_gemini").key, kojikey.key("google_gemini", "ok_2").key
     write(folder, f"GEMINI_API_KEY={one}\nGOOGLE_API_KEY={two}\nOPENAI_API_KEY={OPENAI}\n")
     ended = run(kojikey)
@@ -144,7 +142,7 @@ def test_the_environment_wins_over_files(kojikey: Program, folder: Path) -> None
 
 
 @pytest.mark.parametrize("nothing", ["", "${OTHER}", "op://vault/item/field", "your-key-here", "sk-..."])
-def test_what_stands_in_place_of_a_key_is_skipped(kojikey: Program, folder: Path, nothing: str) -> None:
+def test_placeholders_and_references_are_skipped(kojikey: Program, folder: Path, nothing: str) -> None:
     write(folder, f"OPENAI_API_KEY={nothing}\n")
     ended = run(kojikey)
     assert (ended.code, told(ended)) == (5, [(1, "OPENAI_API_KEY", "openai", "skipped")])
@@ -155,7 +153,7 @@ def test_what_stands_in_place_of_a_key_is_skipped(kojikey: Program, folder: Path
 # what is there already
 
 
-def test_the_key_that_is_there_is_unchanged_another_one_exists_unless_rotate(kojikey: Program, folder: Path) -> None:
+def test_the_same_key_is_unchanged_and_another_one_exists_without_rotate(kojikey: Program, folder: Path) -> None:
     write(folder, f"OPENAI_API_KEY={OPENAI}\n")
     run(kojikey)
     assert told(run(kojikey))[0][3] == "unchanged"
@@ -186,7 +184,9 @@ def test_dry_run_asks_nobody_and_changes_nothing(kojikey: Program, folder: Path)
 @pytest.mark.parametrize(
     ("arguments", "code"), [([], 5), (["missing.env"], 2), (["--dry-run"], 0), (["missing.env", "--dry-run"], 0)]
 )
-def test_nothing_to_read(kojikey: Program, folder: Path, arguments: list[str], code: int) -> None:
+def test_without_anything_to_read_the_exit_code_is_5_for_a_missing_file_2_and_for_a_dry_run_0(
+    kojikey: Program, folder: Path, arguments: list[str], code: int
+) -> None:
     ended = run(kojikey, *arguments)
     assert (ended.code, ended.document["exit_code"]) == (code, code)
     assert code in (0,) or ended.error["message"]
@@ -241,16 +241,14 @@ def test_a_virtual_environment_named_env_is_no_default_file(kojikey: Program, fo
     assert run(kojikey, ".env").code == 2
 
 
-def test_a_missing_file_holds_up_no_other(kojikey: Program, folder: Path) -> None:
+def test_a_missing_file_does_not_stop_the_others(kojikey: Program, folder: Path) -> None:
     write(folder, f"OPENAI_API_KEY={OPENAI}\n")
     ended = run(kojikey, "missing.env", ".env")
     assert (ended.code, told(ended)) == (2, [(1, "OPENAI_API_KEY", "openai", "added")])
     assert ended.document["unread"] == [{"file": "missing.env", "reason": "there is no such file"}]
 
 
-def test_a_rejected_key_comes_before_what_is_malformed_and_that_before_a_conflict(
-    kojikey: Program, folder: Path
-) -> None:
+def test_exit_3_has_precedence_over_2_and_2_over_6(kojikey: Program, folder: Path) -> None:
     kojikey.added("elevenlabs")
     conflict = f"XI_API_KEY={kojikey.key('elevenlabs', 'ok_2').key}\n"
     write(folder, conflict)
@@ -262,7 +260,7 @@ def test_a_rejected_key_comes_before_what_is_malformed_and_that_before_a_conflic
         assert kojikey("import", "--json").code == 3
 
 
-def test_a_wrong_kek_is_reported_and_nothing_is_taken(kojikey: Program, folder: Path) -> None:
+def test_a_wrong_kek_is_reported_and_nothing_is_imported(kojikey: Program, folder: Path) -> None:
     kojikey.added("elevenlabs")
     file = write(folder, f"OPENAI_API_KEY={OPENAI}\n")
     ended = run(kojikey, "--comment-out", KOJIKEY_KEK="A" * 43)
@@ -273,7 +271,7 @@ def test_a_wrong_kek_is_reported_and_nothing_is_taken(kojikey: Program, folder: 
 # what a person sees
 
 
-def test_a_table_and_one_next_step(kojikey: Program, folder: Path) -> None:
+def test_people_get_a_table_and_one_next_step(kojikey: Program, folder: Path) -> None:
     write(folder, f"OPENAI_API_KEY={OPENAI}\n")
     ended = kojikey("import", "--no-test")
     lines = ended.out.splitlines()
@@ -291,7 +289,7 @@ def test_the_next_step_names_the_account(kojikey: Program, folder: Path) -> None
     assert ended.out.splitlines()[-1] == "next: kojikey import 'my keys.env' --account acme --comment-out"
 
 
-def test_after_a_rotation_the_same_command_takes_the_lines_out_and_rotates_nothing(
+def test_after_a_rotation_the_suggested_command_comments_lines_out_and_rotates_nothing(
     kojikey: Program, folder: Path
 ) -> None:
     kojikey.added("openai", "ok", "--no-test")
@@ -300,13 +298,13 @@ def test_after_a_rotation_the_same_command_takes_the_lines_out_and_rotates_nothi
     assert ended.out.splitlines()[-1] == "next: kojikey import --comment-out"
 
 
-def test_comment_out_is_not_suggested_for_lines_that_it_leaves(kojikey: Program, folder: Path) -> None:
+def test_comment_out_is_not_suggested_for_lines_that_it_does_not_change(kojikey: Program, folder: Path) -> None:
     write(folder, f"OPENAI_API_KEY={OPENAI[:-1]}\nOPENAI_API_KEY={OPENAI}\n")
     ended = kojikey("import", "--no-test", "--comment-out")
     assert ended.out.splitlines()[-2:] == ["still in clear: .env:1", "next: kojikey run -- CMD"]
 
 
-def test_where_nothing_was_read_no_program_is_suggested(kojikey: Program, folder: Path) -> None:
+def test_run_is_not_suggested_if_nothing_was_read(kojikey: Program, folder: Path) -> None:
     ended = kojikey("import", "nowhere.env")
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == "kojikey: nowhere.env was not read: there is no such file\n  name a file that exists\n"
@@ -331,12 +329,12 @@ def test_hostile_names_and_values_reach_no_terminal(kojikey: Program, folder: Pa
         assert OPENROUTER not in ended.said
 
 
-def test_a_key_in_place_of_a_file_is_not_repeated(kojikey: Program, folder: Path) -> None:
+def test_a_key_instead_of_a_file_name_is_not_repeated(kojikey: Program, folder: Path) -> None:
     ended = run(kojikey, OPENAI)
     assert (ended.code, OPENAI in ended.said) == (2, False)
 
 
-def test_admin_keys_are_taken_only_by_map(kojikey: Program, folder: Path) -> None:
+def test_admin_keys_are_imported_only_with_map(kojikey: Program, folder: Path) -> None:
     admin = "sk-admin-0f9e8d7c6b5a49382716a5b4c3d2e1f0A1B2"
     write(folder, f"OPENAI_ADMIN_KEY={admin}\n")
     ended = run(kojikey)

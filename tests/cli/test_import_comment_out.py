@@ -63,7 +63,7 @@ def test_the_target_of_a_link_is_rewritten(kojikey: Program, folder: Path) -> No
     [(["-"], ""), (["keys.json"], "{}"), (["like.env"], '{"openai": "x"}'), (["--env"], ""), ([".env", "-"], "")],
     ids=str,
 )
-def test_comment_out_needs_lines_before_anything_happens(
+def test_comment_out_without_lines_to_replace_is_refused_before_anything_is_saved(
     kojikey: Program, folder: Path, arguments: list[str], content: str
 ) -> None:
     write(folder, f"OPENAI_API_KEY={OPENAI}\n")
@@ -75,7 +75,7 @@ def test_comment_out_needs_lines_before_anything_happens(
     assert not kojikey.home.exists()
 
 
-def test_a_file_that_somebody_changed_meanwhile_is_left_alone(
+def test_a_file_that_somebody_changed_meanwhile_is_not_rewritten(
     kojikey: Program, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from kojikey.operations import importing

@@ -80,7 +80,7 @@ def test_a_file_of_a_windows_shell_is_read(tmp_path: Path, encoding: str) -> Non
 
 
 @pytest.mark.parametrize("line", ["A=" + "x" * LONGEST_LINE, "A= " + " " * 3000 + "x", " " * 100_000, "#" * 100_000])
-def test_a_line_that_is_too_long_is_passed_over_in_a_moment(tmp_path: Path, line: str) -> None:
+def test_a_line_that_is_too_long_is_skipped_quickly(tmp_path: Path, line: str) -> None:
     source = read(tmp_path, "\n".join(["B=1", *[line] * 20, "C=2"]))
     assert found(source) == [(1, "B", "1"), (22, "C", "2")]
     assert source.problems[0] == "line 2 is too long, and was skipped"
@@ -105,7 +105,9 @@ TEXTS = st.lists(
 
 @settings(deadline=None)
 @given(text=TEXTS)
-def test_every_text_is_read_as_python_dotenv_reads_it(text: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_every_text_is_read_in_the_same_way_as_by_python_dotenv(
+    text: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     source = read(tmp_path_factory.getbasetemp(), text)
     bindings = [(one.name, one.value.reveal()) for one in source.bindings if one.value is not None]
     assert bindings == [(one.key, one.value or "") for one in parse_stream(StringIO(text)) if one.key is not None]
@@ -117,7 +119,7 @@ def test_every_text_is_read_as_python_dotenv_reads_it(text: str, tmp_path_factor
 
 @settings(deadline=None)
 @given(text=TEXTS, data=st.data())
-def test_commenting_out_takes_away_those_statements_and_no_other(
+def test_commenting_out_removes_only_the_statements_of_saved_keys(
     text: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.getbasetemp()
@@ -160,7 +162,7 @@ def test_json_is_read_one_level_deep_with_lines(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["[1]", "{", '{"a": 1}x', '"text"', "", "{" * 100_000, '{"a":' * 100_000, "1" * 10_000]
 )
-def test_what_is_no_json_object_is_not_read(tmp_path: Path, text: str) -> None:
+def test_a_file_that_is_not_a_json_object_is_not_read(tmp_path: Path, text: str) -> None:
     (tmp_path / "keys.json").write_text(text)
     assert isinstance(read_file(str(tmp_path / "keys.json")), Unread)
 
@@ -168,7 +170,7 @@ def test_what_is_no_json_object_is_not_read(tmp_path: Path, text: str) -> None:
 # what is no file of settings
 
 
-def test_what_cannot_be_read_says_why_without_waiting(tmp_path: Path) -> None:
+def test_a_source_that_cannot_be_read_is_reported_with_the_reason_without_waiting(tmp_path: Path) -> None:
     (tmp_path / "binary").write_bytes(bytes(range(256)))
     (tmp_path / "zero").write_bytes(b"A=1\0\n")
     (tmp_path / "large").write_bytes(b"#" * (LARGEST + 1))
@@ -207,7 +209,7 @@ def test_the_environment_is_a_source_without_lines() -> None:
         ("yourapikeyhere", "a placeholder"), ("null", "a placeholder"), ("API_KEY", "a placeholder"),
     ],
 )  # fmt: skip
-def test_what_stands_in_place_of_a_key_is_reported(value: str, what: str) -> None:
+def test_the_kind_of_a_value_that_is_not_a_key_is_reported(value: str, what: str) -> None:
     assert non_key_kind(value) == what
 
 

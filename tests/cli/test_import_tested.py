@@ -19,7 +19,9 @@ from support.pseudo_terminal import end, on_a_terminal
     ("reason", "option", "code"),
     [("missing_permission", "--allow-limited", 3), ("redirected", "--allow-unverified", 4), ("invalid_key", "", 3)],
 )
-def test_a_key_is_saved_as_add_would(kojikey: Program, folder: Path, reason: str, option: str, code: int) -> None:
+def test_a_key_is_saved_under_the_same_conditions_as_by_add(
+    kojikey: Program, folder: Path, reason: str, option: str, code: int
+) -> None:
     with own_provider(kojikey) as name:
         write(folder, f"{name}={kojikey.key('elevenlabs', reason).key}\n")
         ended = kojikey("import", "--json")
@@ -73,7 +75,7 @@ def test_the_hint_about_an_unfinished_rotation_names_the_store_and_the_account(k
     assert f"kojikey rotate elevenlabs {' '.join(named)} --resume" in ended.out
 
 
-def test_on_a_terminal_it_is_asked_about_a_limited_key_after_all_tests(kojikey: Program, folder: Path) -> None:
+def test_on_a_terminal_a_question_about_a_limited_key_comes_after_all_tests(kojikey: Program, folder: Path) -> None:
     with own_provider(kojikey) as name:
         write(folder, f"{name}={kojikey.key('elevenlabs', 'missing_permission').key}\n")
         with on_a_terminal(kojikey, "import") as child:
@@ -88,7 +90,7 @@ def test_on_a_terminal_it_is_asked_about_a_limited_key_after_all_tests(kojikey: 
 # base URLs
 
 
-def test_a_base_url_of_the_providers_own_counts_for_the_keys_of_its_file_alone(kojikey: Program, folder: Path) -> None:
+def test_a_base_url_applies_only_to_the_keys_of_its_file(kojikey: Program, folder: Path) -> None:
     write(folder, f"OPENAI_API_KEY={OPENAI}\nOPENAI_BASE_URL=https://eu.api.openai.com/v1\n")
     write(folder, f"GROQ_API_KEY={GROQ}\n", "groq.env")
     write(folder, "GROQ_BASE_URL=https://elsewhere.example.com\n", "elsewhere.env")
@@ -101,7 +103,7 @@ def test_a_base_url_of_the_providers_own_counts_for_the_keys_of_its_file_alone(k
 @pytest.mark.parametrize(
     "url", ["https://gateway.example.com/v1", "http://api.openai.com", "${GATEWAY}", "https://api.openai.com.evil.org"]
 )
-def test_a_host_that_is_not_the_providers_is_refused_where_nobody_is_asked(
+def test_a_host_that_is_not_the_providers_is_refused_without_questions(
     kojikey: Program, folder: Path, url: str
 ) -> None:
     write(folder, f"OPENAI_API_KEY={OPENAI}\nOPENAI_BASE_URL={url}\n")
@@ -153,7 +155,7 @@ def test_an_import_that_is_killed_during_its_test_leaves_what_was_there(kojikey:
     assert kojikey("audit", "--verify").code == 0
 
 
-def test_ctrl_c_says_what_is_staged_and_leaves_the_file(kojikey: Program, folder: Path) -> None:
+def test_ctrl_c_reports_staged_keys_and_does_not_change_the_file(kojikey: Program, folder: Path) -> None:
     kojikey.added("elevenlabs")
     write(folder, f"XI_API_KEY={kojikey.key('elevenlabs', 'ok_2').key}\nXAI_API_KEY=Bearer x\n")
     kojikey.sandbox.forget()

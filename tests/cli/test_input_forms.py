@@ -35,7 +35,7 @@ def private(path: Path, content: bytes) -> str:
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("source", ["--stdin", "--from-file"])
-def test_a_key_with_a_byte_order_mark_is_read_without_a_word(
+def test_a_key_with_a_byte_order_mark_is_read_without_a_message(
     kojikey: Program, tmp_path: Path, encoding: str, source: str
 ) -> None:
     key = kojikey.key()
@@ -84,7 +84,7 @@ def test_a_batch_with_a_byte_order_mark_is_read(kojikey: Program, tmp_path: Path
     assert kojikey("rotate", "--batch", private(tmp_path / "batch", codecs.BOM_UTF8 + line.encode())).code == 0
 
 
-def test_bytes_that_are_no_text_are_none() -> None:
+def test_bytes_that_are_not_text_are_not_decoded() -> None:
     assert decoded(b"caf\xe9") is None
     assert decoded(codecs.BOM_UTF16_LE + b"x") is None
     assert decoded(b"") == ""
@@ -113,7 +113,7 @@ def test_an_empty_file_and_an_empty_pipe_are_named(kojikey: Program, tmp_path: P
     ("option", "value"),
     [("--expires", "12m"), ("--rotate-after", "12m"), ("--expires", "90s"), ("--rotate-after", "m")],
 )
-def test_a_span_that_may_be_months_changes_nothing(kojikey: Program, option: str, value: str) -> None:
+def test_a_span_in_minutes_or_seconds_is_refused_and_changes_nothing(kojikey: Program, option: str, value: str) -> None:
     ended = kojikey.add("elevenlabs", "ok", option, value)
     assert (ended.code, kojikey.home.exists()) == (2, False)
     assert ("minutes or months" in ended.err) == (value == "12m")
@@ -129,7 +129,7 @@ def test_max_age_refuses_minutes_and_tested_within_takes_them(kojikey: Program) 
     assert kojikey("test", "--not-tested-since", "30m").code == 0
 
 
-def test_what_was_understood_of_a_span_is_said_back_as_a_date(kojikey: Program) -> None:
+def test_a_span_is_printed_as_the_date_that_it_means(kojikey: Program) -> None:
     ended = kojikey.add("elevenlabs", "ok", "--expires", "2w", "--rotate-after", "1y")
     assert ended.code == 0, ended.said
     row = kojikey.listed()
@@ -188,7 +188,7 @@ def test_a_tilde_that_no_shell_expanded_is_the_home_folder(kojikey: Program, tmp
     assert (again.code, "exists already" in again.out) == (0, True)
 
 
-def test_a_tilde_of_nobody_is_refused(kojikey: Program) -> None:
+def test_a_tilde_with_an_unknown_user_is_refused(kojikey: Program) -> None:
     for environ in ({"KOJIKEY_HOME": "~no-such-user/x"}, {"KOJIKEY_STORE": "sqlite:///~no-such-user/x.db"}):
         ended = kojikey("list", **environ)
         assert (ended.code, "no such home folder" in ended.err) == (2, True)
@@ -255,18 +255,18 @@ def test_an_e_mail_address_can_be_an_account(kojikey: Program, name: str) -> Non
 
 
 @pytest.mark.parametrize("name", ["", "x" * 129, "-a", ".a", "@a", "a b", "a/b", "ä", "a\n"])
-def test_what_is_no_account_is_refused(name: str) -> None:
+def test_a_malformed_account_is_refused(name: str) -> None:
     with pytest.raises(BadAccount):
         checked_account(name)
 
 
-def test_capitals_are_refused_with_the_name_in_small_letters(kojikey: Program) -> None:
+def test_an_account_with_capitals_is_refused_and_the_hint_has_small_letters(kojikey: Program) -> None:
     ended = kojikey("list", "--account", "Anna.Berger@Example.org", "--json")
     assert (ended.code, ended.error["hint"]) == (2, "did you mean anna.berger@example.org?")
 
 
 @pytest.mark.parametrize("name", ["Qz7Xw3Kp9Vn5Ht1Rb8Yd4Lf6Gs2Jm0", "AbcdefghijklmnopqrstuvwxyZ", "AB C"])
-def test_a_name_that_may_be_a_key_is_not_repeated(name: str) -> None:
+def test_an_account_name_that_may_be_a_key_is_not_repeated(name: str) -> None:
     with pytest.raises(BadAccount) as caught:
         checked_account(name)
     assert name.lower() not in str(caught.value.hint).lower()
@@ -318,7 +318,7 @@ def test_an_account_without_keys_offers_nothing(kojikey: Program) -> None:
     assert (code, "no key" in text, "kojikey add PROVIDER --account acme" in text) == (5, True, True)
 
 
-def test_a_key_at_the_question_for_a_provider_is_reported_and_not_taken(kojikey: Program) -> None:
+def test_a_key_typed_at_the_question_for_a_provider_is_reported_and_not_used(kojikey: Program) -> None:
     key = kojikey.key()
     with on_a_terminal(kojikey, "add", "--no-test", columns=200) as child:
         child.expect_exact("Which provider? [1-")

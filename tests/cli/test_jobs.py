@@ -82,7 +82,7 @@ def test_the_results_are_those_of_one_process(many: Program) -> None:
     assert {result["recorded"] for result in divided.results} == {True}
 
 
-def test_what_workers_found_is_recorded_by_the_process_that_has_the_store(many: Program) -> None:
+def test_only_the_process_with_the_store_records_the_workers_outcomes(many: Program) -> None:
     ended = many(*ALL, "--jobs", "2")
     rows = {(row["account"], row["provider"]): row["last_test"] for row in many.contents()["list"]}
     assert {place: test["outcome"] for place, test in rows.items()} == {
@@ -92,7 +92,7 @@ def test_what_workers_found_is_recorded_by_the_process_that_has_the_store(many: 
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "65", "1.5", "x", "", "nan"])
-def test_a_number_of_processes_that_makes_no_sense_is_refused(kojikey: Program, value: str) -> None:
+def test_a_number_of_processes_out_of_range_is_refused(kojikey: Program, value: str) -> None:
     ended = kojikey("test", "--all-accounts", f"--jobs={value}", KOJIKEY_STORE="sqlite:///nowhere/at/all.db")
     assert ended.code == 2, ended.said
     assert "--jobs" in ended.err
@@ -139,7 +139,7 @@ def test_keys_are_in_no_argument_and_no_variable_and_the_kek_in_no_worker(many: 
         assert b"a-password" not in text
 
 
-def test_ctrl_c_stops_at_once_keeps_what_is_finished_and_leaves_no_worker(many: Program) -> None:
+def test_ctrl_c_stops_at_once_keeps_finished_outcomes_and_leaves_no_worker(many: Program) -> None:
     many.sandbox.forget()
     with many.sandbox.hold(after=20):
         running = started(many, *ALL, "--jobs", "2", "--concurrency", "4")
@@ -192,7 +192,7 @@ def test_a_worker_that_is_killed_loses_no_key(many: Program) -> None:
     assert document["summary"] == {"tested": 24, "valid": 8, "limited": 8, "rejected": 8, "indeterminate": 0}
 
 
-def test_an_endpoint_that_is_down_is_said_once_by_all_processes_together(kojikey: Program, sandbox: Sandbox) -> None:
+def test_an_endpoint_that_is_down_is_reported_once_by_all_processes(kojikey: Program, sandbox: Sandbox) -> None:
     sandbox.accept_any = True
     fill_home(kojikey.home, KEK, sandbox, 30)
     sandbox.fault("elevenlabs", "down")
@@ -206,7 +206,7 @@ def test_an_endpoint_that_is_down_is_said_once_by_all_processes_together(kojikey
     assert {result["outcome"] for result in ended.results if result["provider"] == "google_gemini"} == {"valid"}
 
 
-def test_a_provider_of_ones_own_is_asked_by_workers_too(kojikey: Program, sandbox: Sandbox) -> None:
+def test_workers_test_keys_of_a_users_own_provider_too(kojikey: Program, sandbox: Sandbox) -> None:
     folder = kojikey.home / "providers"
     folder.mkdir(parents=True, mode=0o700)
     kojikey.home.chmod(0o700)

@@ -50,7 +50,7 @@ def test_rich_sends_no_control_characters_of_a_text(width: int) -> None:
     assert width < 20 or not any(line.startswith("::error") for line in shown.splitlines())
 
 
-def test_what_failed_its_check_is_quoted_shortened_and_no_key() -> None:
+def test_a_value_that_failed_its_check_is_quoted_and_shortened_and_never_a_key() -> None:
     assert quoted("e\x1b[31m\n") == r"'e\x1b[31m\n'"
     assert len(quoted("x " * 1000)) < 100
     assert "sk_9f27" not in quoted("sk_9f27c1e4b8d06a3575e1f0c2ab94d8637e5a2c18b04f9d36")

@@ -37,7 +37,7 @@ def ending() -> tuple[int, Document]:
 
 
 @pytest.mark.parametrize("count", [0, 1, FEW - 1, FEW, FEW + 1, 50])
-def test_few_or_many_it_says_the_same(capsys: pytest.CaptureFixture[str], count: int) -> None:
+def test_a_document_of_few_results_and_one_of_many_are_equal(capsys: pytest.CaptureFixture[str], count: int) -> None:
     assert write_long("list", rows(count), ending) == 3
     out = capsys.readouterr().out
     assert json.loads(out) == {
@@ -46,7 +46,7 @@ def test_few_or_many_it_says_the_same(capsys: pytest.CaptureFixture[str], count:
     assert out.isascii()
 
 
-def test_no_line_of_it_is_a_command_on_github(
+def test_no_line_of_a_long_document_is_a_command_on_github(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
@@ -65,7 +65,7 @@ def test_no_line_of_it_is_a_command_on_github(
         (KeyboardInterrupt(), 130, "interrupted"),
     ],
 )
-def test_what_fails_in_the_middle_ends_the_document_with_its_error(
+def test_a_failure_after_the_first_results_is_the_error_of_the_document(
     capsys: pytest.CaptureFixture[str], error: BaseException, code: int, word: str
 ) -> None:
     assert write_long("list", rows(20, error), ending) == code
@@ -77,12 +77,12 @@ def test_what_fails_in_the_middle_ends_the_document_with_its_error(
     assert "CANARY" not in seen.out + seen.err
 
 
-def test_what_fails_before_many_were_read_is_no_document_of_results() -> None:
+def test_a_failure_before_the_first_results_is_a_document_without_results() -> None:
     with pytest.raises(StoreUnavailable):
         write_long("list", rows(FEW - 1, StoreUnavailable("the store", "went away")), ending)
 
 
-def test_a_reader_that_goes_away_changes_no_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_closed_pipe_does_not_change_the_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     with open(writing, "w", encoding="utf-8") as stream:
@@ -90,7 +90,7 @@ def test_a_reader_that_goes_away_changes_no_exit_code(monkeypatch: pytest.Monkey
         assert write_long("list", rows(100_000), ending) == 3
 
 
-def test_a_disk_that_is_full_is_a_failure_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_not_reported_as_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
     class Full(io.StringIO):
         def write(self, text: str) -> int:
             raise OSError(28, "No space left on device")

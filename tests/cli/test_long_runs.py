@@ -43,7 +43,7 @@ def rows_of(out: str) -> list[dict[str, object]]:
     return [row for row in map(json.loads, out.splitlines()) if "account" in row]
 
 
-def test_such_a_run_uses_uvloop(long: Program) -> None:
+def test_a_long_run_uses_uvloop(long: Program) -> None:
     with long.sandbox.hold():
         running = started(long)
         wait_for_requests(long, 1)
@@ -54,7 +54,7 @@ def test_such_a_run_uses_uvloop(long: Program) -> None:
     assert "/uvloop/" in mapped
 
 
-def test_ctrl_c_stops_it_and_what_is_finished_is_kept(long: Program) -> None:
+def test_ctrl_c_stops_a_long_run_and_finished_outcomes_are_kept(long: Program) -> None:
     with long.sandbox.hold(after=100):
         running = started(long)
         wait_for_requests(long, 104)
@@ -69,7 +69,7 @@ def test_ctrl_c_stops_it_and_what_is_finished_is_kept(long: Program) -> None:
     assert len(tested) == len(rows)
 
 
-def test_ctrl_z_and_fg_in_the_middle_lose_no_key(long: Program) -> None:
+def test_ctrl_z_and_fg_during_a_long_run_lose_no_key(long: Program) -> None:
     with long.sandbox.hold(after=100):
         running = started(long)
         wait_for_requests(long, 104)

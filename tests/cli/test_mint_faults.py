@@ -43,7 +43,7 @@ TROUBLES = ("rate_limited", "failing", "dropped")
     ("provider", "verb", "trouble"),
     [(*looked_at, TROUBLES[number % len(TROUBLES)]) for number, looked_at in enumerate(LOOKED_AT)],
 )
-def test_a_provider_that_does_not_show_its_keys_is_4_and_nothing_was_made(
+def test_a_provider_that_does_not_list_its_keys_is_exit_4_and_nothing_is_created(
     kojikey: Program, provider: str, verb: Any, trouble: Any
 ) -> None:
     mint = set_up(kojikey, provider)
@@ -64,7 +64,7 @@ def test_a_provider_that_does_not_show_its_keys_is_4_and_nothing_was_made(
     ("provider", "trouble"),
     [("xai", "rate_limited"), ("elevenlabs", "failing"), ("google_gemini", "dropped"), ("openai", "admin_key")],
 )
-def test_while_the_provider_does_not_list_its_keys_a_lost_one_stays_known(
+def test_a_lost_key_is_remembered_while_the_provider_does_not_list_its_keys(
     kojikey: Program, provider: str, step: str, trouble: Any
 ) -> None:
     mint = set_up(kojikey, provider)
@@ -109,7 +109,7 @@ def test_a_deletion_that_was_answered_and_not_done_drops_nothing(kojikey: Progra
 
 
 @pytest.mark.parametrize("verb", ["parents", "list", "create"])
-def test_an_admin_key_that_is_revoked_before_the_key_is_made_leaves_nothing_unfinished(
+def test_an_admin_key_that_is_revoked_before_the_creation_leaves_nothing_unfinished(
     kojikey: Program, verb: Any
 ) -> None:
     mint = set_up(kojikey, "xai")
@@ -123,7 +123,7 @@ def test_an_admin_key_that_is_revoked_before_the_key_is_made_leaves_nothing_unfi
 
 
 @pytest.mark.parametrize("end", ["--resume", "--abort"])
-def test_an_admin_key_that_is_revoked_after_the_key_was_made_can_be_replaced(kojikey: Program, end: str) -> None:
+def test_an_admin_key_that_is_revoked_after_the_creation_can_be_replaced(kojikey: Program, end: str) -> None:
     mint = set_up(kojikey, "xai")
     mint.managed.fail("create", "lost")
     assert mint.mint().code == 4
@@ -136,7 +136,7 @@ def test_an_admin_key_that_is_revoked_after_the_key_was_made_can_be_replaced(koj
 
 
 @pytest.mark.parametrize("provider", ["xai", "openai", "google_gemini", "deepgram", "perplexity"])
-def test_where_there_may_be_no_more_keys_the_page_is_named(kojikey: Program, provider: str) -> None:
+def test_if_the_key_limit_is_reached_the_page_is_named(kojikey: Program, provider: str) -> None:
     mint = set_up(kojikey, provider)
     mint.managed.fail("create", "limit")
     ended = mint.mint("--json")
@@ -197,7 +197,7 @@ class Away:
         self.path.write_bytes(self.content)
 
 
-def test_a_store_that_goes_away_after_the_key_was_made_has_its_id_said_and_the_next_run_finds_it(
+def test_if_the_store_fails_after_the_creation_the_id_is_printed_and_the_next_run_finds_the_key(
     kojikey: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mint = set_up(kojikey, "xai")
@@ -215,7 +215,7 @@ def test_a_store_that_goes_away_after_the_key_was_made_has_its_id_said_and_the_n
     assert orphan.value != current
 
 
-def test_under_due_the_id_of_each_key_that_could_not_be_saved_is_said(
+def test_under_due_the_id_of_each_key_that_could_not_be_saved_is_printed(
     kojikey: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     accounts = ("acme", "beta", "gamma")
@@ -249,7 +249,7 @@ def test_under_due_the_id_of_each_key_that_could_not_be_saved_is_said(
 
 
 @pytest.mark.parametrize("is_deletable", [True, False])
-def test_what_was_made_while_another_process_discarded_it_is_deleted_or_its_id_said(
+def test_a_key_that_another_process_discarded_meanwhile_is_deleted_or_its_id_is_printed(
     kojikey: Program, monkeypatch: pytest.MonkeyPatch, is_deletable: bool
 ) -> None:
     mint = set_up(kojikey, "xai")

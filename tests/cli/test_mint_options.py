@@ -18,7 +18,9 @@ UNIQUE = r"v2 [0-9a-f]{8}"
 @pytest.mark.parametrize("provider", LISTING)
 @pytest.mark.parametrize("option", ["--like", "--parent"])
 @pytest.mark.parametrize("named", ["no-such-id", "accounts/../users/x"])
-def test_what_is_not_there_is_5_and_not_repeated(kojikey: Program, provider: str, option: str, named: str) -> None:
+def test_an_unknown_key_id_or_parent_is_exit_5_and_not_repeated(
+    kojikey: Program, provider: str, option: str, named: str
+) -> None:
     mint = set_up(kojikey, provider)
     like = mint.like() if option == "--parent" else ()
     ended = mint.rotate("--mint", "--allow-wider", *like, option, named, "--json")
@@ -43,7 +45,7 @@ def test_googles_key_can_be_named_by_its_id_and_its_project(kojikey: Program) ->
 
 
 @pytest.mark.parametrize("option", ["--like", "--parent"])
-def test_where_nothing_can_be_named_naming_it_is_2(kojikey: Program, option: str) -> None:
+def test_like_or_parent_is_exit_2_where_the_provider_has_none(kojikey: Program, option: str) -> None:
     mint = set_up(kojikey, "perplexity")
     ended = mint.mint(option, "anything", "--json")
     assert ended.code == 2
@@ -66,7 +68,7 @@ def test_the_new_key_belongs_to_the_parent_that_was_named(kojikey: Program, prov
     assert (again.code, again.result["parent"]) == (0, other), again.said
 
 
-def test_what_can_be_done_with_the_key_before_is_said(kojikey: Program) -> None:
+def test_the_next_step_for_the_previous_key_is_printed(kojikey: Program) -> None:
     for provider, told in (
         ("xai", "--retire deletes the previous one"),
         ("google_gemini", "revoke the old key at https"),
@@ -107,7 +109,7 @@ def test_of_an_account_the_beginning_is_sent_and_of_an_address_the_part_before_t
 # --- keys that are left at the provider ---
 
 
-def test_after_a_lost_answer_perplexitys_name_and_page_are_said_for_a_person(kojikey: Program) -> None:
+def test_after_a_lost_answer_the_name_and_page_of_a_perplexity_key_are_printed(kojikey: Program) -> None:
     mint = set_up(kojikey, "perplexity")
     mint.managed.fail("create", "lost")
     ended = mint.mint("--json")
@@ -127,7 +129,7 @@ def test_after_a_lost_answer_perplexitys_name_and_page_are_said_for_a_person(koj
             lost = mint.names[2]
 
 
-def test_a_service_account_of_openai_with_other_keys_is_left_with_its_page(kojikey: Program) -> None:
+def test_a_service_account_of_openai_with_other_keys_is_not_deleted_and_its_page_is_named(kojikey: Program) -> None:
     mint = set_up(kojikey, "openai")
     assert mint.mint().code == 0
     new = mint.managed.keys[1]
@@ -166,7 +168,7 @@ def lost(kojikey: Program) -> tuple[Mint, str]:
 @pytest.mark.parametrize(
     "command", [("remove", "xai", "--yes"), ("account", "remove", "default", "--confirm", "default")]
 )
-def test_a_removal_names_the_keys_that_go_on_working_and_those_that_may_be_there(
+def test_a_removal_names_the_keys_that_still_work_and_those_that_may_exist(
     kojikey: Program, command: tuple[str, ...]
 ) -> None:
     mint, name = lost(kojikey)
@@ -183,7 +185,7 @@ REMOVALS = [("remove", "xai", "--yes"), ("account", "remove", "default", "--conf
 
 
 @pytest.mark.parametrize("command", REMOVALS)
-def test_json_names_the_keys_that_go_on_working_and_those_that_may_be_there(
+def test_json_names_the_keys_that_still_work_and_those_that_may_exist(
     kojikey: Program, command: tuple[str, ...]
 ) -> None:
     mint, name = lost(kojikey)
@@ -210,14 +212,14 @@ def test_json_of_a_revoking_removal_names_the_versions_that_are_still_there(koji
     assert left[0]["manage_url"].startswith("https://elevenlabs.io/")
 
 
-def test_a_removal_with_revoking_looks_for_lost_keys_once_more(kojikey: Program) -> None:
+def test_a_removal_with_revoke_looks_for_lost_keys_again(kojikey: Program) -> None:
     mint, _ = lost(kojikey)
     mint.managed.mend()
     assert kojikey("remove", "xai", "--yes", "--revoke").code == 0
     assert mint.names == []
 
 
-def test_a_lost_key_that_cannot_be_looked_for_stops_no_step_that_does_not_need_it(kojikey: Program) -> None:
+def test_a_failed_search_for_lost_keys_stops_no_step_that_does_not_need_it(kojikey: Program) -> None:
     mint, _ = lost(kojikey)
     assert mint.rotate("--retire", "--yes", "--propagation", "0s").code == 0
     kojikey.sandbox.fault("xai", "down")

@@ -40,7 +40,7 @@ def test_a_parent_is_chosen_by_its_number_or_its_name(kojikey: Program, twins: M
     assert not any(pieces_in(key.value, text) for key in twins.managed.keys)
 
 
-def test_another_answer_is_asked_about_again(kojikey: Program, twins: Mint) -> None:
+def test_after_an_unknown_answer_the_question_is_repeated(kojikey: Program, twins: Mint) -> None:
     with on_a_terminal(kojikey, *MINT) as child:
         offered(child)
         child.sendline("sa-9")
@@ -55,7 +55,7 @@ def test_another_answer_is_asked_about_again(kojikey: Program, twins: Mint) -> N
 
 
 @pytest.mark.parametrize("answer", ["3", ""])
-def test_after_three_wrong_answers_nothing_is_made(kojikey: Program, twins: Mint, answer: str) -> None:
+def test_after_three_wrong_answers_nothing_is_created(kojikey: Program, twins: Mint, answer: str) -> None:
     with on_a_terminal(kojikey, *MINT) as child:
         for _ in range(3):
             child.expect_exact(ASKS)
@@ -69,7 +69,9 @@ def test_after_three_wrong_answers_nothing_is_made(kojikey: Program, twins: Mint
 
 
 @pytest.mark.parametrize(("key", "code"), [("\x03", 130), (CTRL_D, 2)])
-def test_ctrl_c_and_the_end_of_input_make_nothing(kojikey: Program, twins: Mint, key: str, code: int) -> None:
+def test_after_ctrl_c_or_the_end_of_input_nothing_is_created(
+    kojikey: Program, twins: Mint, key: str, code: int
+) -> None:
     with on_a_terminal(kojikey, *MINT) as child:
         child.expect_exact(ASKS)
         child.send(key)
@@ -80,7 +82,7 @@ def test_ctrl_c_and_the_end_of_input_make_nothing(kojikey: Program, twins: Mint,
     assert twins.mint("--parent", "sa-1").code == 0
 
 
-def test_where_nobody_is_asked_the_parents_are_named(kojikey: Program, twins: Mint) -> None:
+def test_without_questions_the_parents_are_listed(kojikey: Program, twins: Mint) -> None:
     with on_a_terminal(kojikey, *MINT, "--no-input") as child:
         code, text = end(child)
     assert code == 2
@@ -101,7 +103,7 @@ def test_the_parent_that_was_chosen_is_not_asked_for_again_after_a_lost_answer(k
 
 
 @pytest.mark.parametrize(("answer", "code", "count"), [("y", 0, 2), ("n", 3, 1), ("", 3, 1)])
-def test_a_key_that_may_be_allowed_more_is_made_where_a_person_agrees(
+def test_a_key_that_may_be_allowed_more_is_created_if_the_person_agrees(
     kojikey: Program, answer: str, code: int, count: int
 ) -> None:
     mint = set_up(kojikey, "openai")
@@ -117,7 +119,7 @@ def test_a_key_that_may_be_allowed_more_is_made_where_a_person_agrees(
 
 @pytest.mark.parametrize(("answer", "code", "count"), [("y", 0, 1), ("n", 3, 2)])
 @pytest.mark.parametrize("is_minted", [False, True])
-def test_a_previous_key_is_deleted_where_a_person_agrees_who_sees_its_mask_and_name(
+def test_a_previous_key_is_deleted_if_the_person_agrees_who_sees_its_mask_and_name(
     kojikey: Program, answer: str, code: int, count: int, is_minted: bool
 ) -> None:
     mint = set_up(kojikey, "xai")

@@ -39,7 +39,9 @@ def unfinished(request: pytest.FixtureRequest, kojikey: Program) -> Mint:
 
 
 @pytest.mark.parametrize("waiting", WAITING)
-def test_what_would_lose_sight_of_the_new_key_waits_for_it(kojikey: Program, unfinished: Mint, waiting: str) -> None:
+def test_commands_that_would_forget_the_new_key_are_refused_until_the_mint_is_finished(
+    kojikey: Program, unfinished: Mint, waiting: str
+) -> None:
     before, names = kojikey.contents(), unfinished.names
     ended = kojikey(*WAITING[waiting], "--json", stdin=kojikey.key("xai", "ok_2").key)
     assert ended.code == 6, ended.said
@@ -49,7 +51,7 @@ def test_what_would_lose_sight_of_the_new_key_waits_for_it(kojikey: Program, unf
     assert (kojikey.contents(), unfinished.names) == (before, names)
 
 
-def test_a_rollback_waits_also_where_there_is_a_previous_version(kojikey: Program) -> None:
+def test_a_rollback_is_refused_until_the_mint_is_finished(kojikey: Program) -> None:
     mint = set_up(kojikey, "xai")
     assert kojikey.rotate("xai", "ok_2").code == 0
     mint.managed.add(kojikey.key("xai", "ok_2").key, **mint.settings)
@@ -58,7 +60,7 @@ def test_a_rollback_waits_also_where_there_is_a_previous_version(kojikey: Progra
     assert mint.rotate("--rollback").code == 6
 
 
-def test_a_batch_and_an_import_leave_the_key_alone_and_say_why(
+def test_a_batch_and_an_import_do_not_change_the_key_and_report_the_reason(
     kojikey: Program, unfinished: Mint, tmp_path: Path
 ) -> None:
     other = kojikey.key("xai", "ok_2").key
@@ -73,19 +75,21 @@ def test_a_batch_and_an_import_leave_the_key_alone_and_say_why(
 
 
 @pytest.mark.parametrize("end", ["--resume", "--abort"])
-def test_once_it_is_finished_or_discarded_nothing_waits(kojikey: Program, unfinished: Mint, end: str) -> None:
+def test_after_the_mint_is_finished_or_discarded_nothing_is_refused(
+    kojikey: Program, unfinished: Mint, end: str
+) -> None:
     unfinished.managed.mend()
     assert unfinished.rotate(end, *(("--propagation", "0s") if end == "--resume" else ())).code == 0
     assert kojikey("set", "xai", "--label", "another").code == 0
     assert kojikey("remove", "xai", "--yes").code == 0
 
 
-def test_what_reads_or_only_looks_does_not_wait(kojikey: Program, unfinished: Mint) -> None:
+def test_commands_that_only_read_are_not_refused(kojikey: Program, unfinished: Mint) -> None:
     for command in (("get", "xai", "--reveal"), ("list",), ("history", "xai"), ("test", "xai"), ("audit", "--verify")):
         assert kojikey(*command).code == 0, command
 
 
-def test_a_copy_leaves_the_key_out_and_says_so_until_it_is_finished(
+def test_a_copy_leaves_an_unfinished_mint_out_and_reports_it(
     kojikey: Program, unfinished: Mint, tmp_path: Path
 ) -> None:
     other = f"sqlite://{tmp_path / 'other.db'}"
@@ -102,7 +106,7 @@ def test_a_copy_leaves_the_key_out_and_says_so_until_it_is_finished(
     assert {row["provider"]: row["action"] for row in again.results} == {"xai": "copied", "xai_admin": "already"}
 
 
-def test_a_key_that_waits_is_named_before_anybody_is_asked_to_remove_it(kojikey: Program, unfinished: Mint) -> None:
+def test_an_unfinished_mint_is_reported_before_the_question_of_remove(kojikey: Program, unfinished: Mint) -> None:
     ended = kojikey("remove", "xai", "--no-input")  # 2 where an answer would be needed
     assert ended.code == 6, ended.said
     assert unfinished.row()["version"] == 1
@@ -119,7 +123,7 @@ def test_resume_and_abort_use_the_admin_key_that_was_named_when_it_was_begun(koj
     assert len(mint.names) == 2
 
 
-def test_a_staged_key_is_put_into_use_without_an_admin_key(kojikey: Program) -> None:
+def test_a_staged_key_is_promoted_without_an_admin_key(kojikey: Program) -> None:
     mint = set_up(kojikey, "xai")
     mint.managed.unknown_for = 1
     assert mint.mint().code == 4

@@ -13,7 +13,9 @@ UNUSABLE = ("socks://127.0.0.1:1080", "http://user:pass-word@127.0.0.1:99999", "
 
 
 @pytest.mark.parametrize("entry", ["fe80::/10", "[::1]"])
-def test_an_entry_of_no_proxy_that_cannot_be_used_is_said_once_and_stops_nothing(kojikey: Program, entry: str) -> None:
+def test_an_entry_of_no_proxy_that_cannot_be_used_is_reported_once_and_stops_nothing(
+    kojikey: Program, entry: str
+) -> None:
     key = kojikey.key("elevenlabs")
     new = kojikey.key("elevenlabs", "ok_2")
     environ = {"NO_PROXY": entry}
@@ -28,9 +30,7 @@ def test_an_entry_of_no_proxy_that_cannot_be_used_is_said_once_and_stops_nothing
 
 @pytest.mark.parametrize("value", UNUSABLE)
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "ALL_PROXY"])
-def test_a_proxy_that_cannot_be_used_stops_no_request_that_goes_straight(
-    kojikey: Program, variable: str, value: str
-) -> None:
+def test_a_proxy_that_cannot_be_used_does_not_stop_direct_requests(kojikey: Program, variable: str, value: str) -> None:
     kojikey.added("elevenlabs")
     assert kojikey("test", **{variable: value}).code == 0
     assert kojikey("test", "--all-accounts", **{variable: value}).code == 0
@@ -59,7 +59,7 @@ def test_a_proxy_that_cannot_be_used_is_named_before_a_key_is_asked_for_or_saved
     assert kojikey.contents() == before
 
 
-def test_a_proxy_that_nothing_goes_through_is_no_mistake_of_a_run(kojikey: Program) -> None:
+def test_a_proxy_that_no_request_uses_is_a_note_and_not_wrong(kojikey: Program) -> None:
     kojikey.added("elevenlabs")
     ended = kojikey("doctor", "--json", ALL_PROXY="socks://127.0.0.1:1080", HTTPS_PROXY="http://proxy.example:3128")
     network = [row for row in ended.results if row["name"] == "network"]

@@ -60,7 +60,7 @@ def stumbling(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probe, "judge", stumble)
 
 
-def test_a_bug_that_one_key_meets_ends_no_run(few: Program, stumbling: None) -> None:
+def test_a_bug_with_one_key_does_not_end_the_run(few: Program, stumbling: None) -> None:
     ended = few("test", "--all-accounts", "--json")
     assert ended.code == 4
     reasons = {(result["provider"], result["reason"], result["recorded"]) for result in ended.results}
@@ -72,7 +72,7 @@ def test_a_bug_that_one_key_meets_ends_no_run(few: Program, stumbling: None) -> 
     assert "may be the key" not in ended.said
 
 
-def test_a_bug_that_one_line_of_a_batch_meets_ends_no_batch(few: Program, stumbling: None) -> None:
+def test_a_bug_with_one_line_does_not_end_the_batch(few: Program, stumbling: None) -> None:
     lines = [
         json.dumps({"account": account_name(n), "provider": provider, "key": load_key(provider, 1000 + n)})
         for n in range(3)
@@ -86,7 +86,7 @@ def test_a_bug_that_one_line_of_a_batch_meets_ends_no_batch(few: Program, stumbl
 
 @pytest.mark.parametrize("form", [(), ("--json",), ("--jsonl",)], ids=["", "json", "jsonl"])
 @pytest.mark.parametrize(("reason", "code"), [("ok", 8), ("invalid_key", 3), ("missing_permission", 3)])
-def test_a_key_that_was_refused_comes_before_one_that_does_not_open(
+def test_the_exit_code_of_a_failed_key_has_precedence_over_one_that_does_not_open(
     kojikey: Program, accepting: Sandbox, reason: str, code: int, form: tuple[str, ...]
 ) -> None:
     fill_home(kojikey.home, KEK, accepting, 3, reason=lambda _: reason)
@@ -111,7 +111,7 @@ def test_the_keys_that_do_not_open_are_listed(few: Program, monkeypatch: pytest.
     assert "4 tested: 4 valid, 2 did not open" in ended.out
 
 
-def test_a_run_whose_output_nobody_reads_any_more_stops_and_fails(few: Program) -> None:
+def test_a_run_whose_output_is_closed_stops_and_fails(few: Program) -> None:
     few.sandbox.forget()
     with few.sandbox.hold(after=4):
         running = subprocess.Popen(
@@ -139,7 +139,7 @@ def test_a_run_whose_output_nobody_reads_any_more_stops_and_fails(few: Program) 
         (("audit", "--all-accounts"), 0), (("list", "--all-accounts", "--json"), 0),
     ],
 )  # fmt: skip
-def test_a_reader_that_went_away_does_not_hide_what_was_found(
+def test_a_closed_pipe_does_not_change_the_outcome_of_a_finished_run(
     kojikey: Program, accepting: Sandbox, command: tuple[str, ...], code: int
 ) -> None:
     fill_home(kojikey.home, KEK, accepting, 3, reason=lambda _: "invalid_key")
@@ -155,7 +155,7 @@ def test_a_reader_that_went_away_does_not_hide_what_was_found(
     assert b"Traceback" not in ended.stderr
 
 
-def test_a_full_temporary_folder_costs_the_reports_and_nothing_else(
+def test_a_full_temporary_folder_prevents_only_the_reports(
     few: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connect = sqlite3.connect
@@ -177,7 +177,7 @@ def test_a_full_temporary_folder_costs_the_reports_and_nothing_else(
     assert old.read_text() == "old"
 
 
-def test_a_report_that_fails_costs_no_other_report(
+def test_a_report_that_fails_does_not_prevent_the_others(
     few: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
 
@@ -233,7 +233,7 @@ def hints_in(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("reason", ["invalid_key", "unknown", "service_disabled"])
-def test_what_is_suggested_acts_on_the_account_that_it_is_suggested_for(
+def test_every_suggested_command_names_the_account_of_its_key(
     kojikey: Program, accepting: Sandbox, tmp_path: Path, reason: str
 ) -> None:
     fill_home(kojikey.home, KEK, accepting, 1, reason=lambda _: reason)
@@ -247,7 +247,7 @@ def test_what_is_suggested_acts_on_the_account_that_it_is_suggested_for(
     assert [hint for hint in hints if not hint.endswith(f"--account {account_name(0)}")] == []
 
 
-def test_what_is_suggested_for_many_accounts_is_no_single_one(kojikey: Program, accepting: Sandbox) -> None:
+def test_the_command_that_is_suggested_for_many_accounts_names_none(kojikey: Program, accepting: Sandbox) -> None:
     fill_home(kojikey.home, KEK, accepting, 3, reason=lambda _: "service_disabled")
     groups = kojikey("test", "google_gemini", "--all-accounts", "--json").document["groups"]
     assert hints_in(groups[0]["next"]) == ["kojikey test google_gemini --all-accounts"]

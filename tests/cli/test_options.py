@@ -55,7 +55,7 @@ def subscripts(tree: ast.Module) -> Iterator[str]:
             yield node.slice.id
 
 
-def test_what_a_module_reads_is_taken_by_each_command_that_imports_it() -> None:
+def test_every_option_that_a_module_reads_is_taken_by_each_command_that_imports_it() -> None:
     trees = {module: ast.parse(path.read_text(encoding="utf-8")) for path, module in FILES.items()}
     imported = {module: imports(tree) for module, tree in trees.items()}
     reaching = {file: reached(f"kojikey.cli.commands.{file}", imported) for file in set(MODULES.values())}
@@ -69,7 +69,7 @@ def test_what_a_module_reads_is_taken_by_each_command_that_imports_it() -> None:
         assert missing == set(), module
 
 
-def test_every_option_is_one_of_a_command() -> None:
+def test_every_option_belongs_to_a_command() -> None:
     defined = {
         (module, name): value
         for module in FILES.values()
@@ -82,7 +82,7 @@ def test_every_option_is_one_of_a_command() -> None:
     assert len(defined) > 100
 
 
-def test_an_option_is_the_same_however_a_command_explains_it() -> None:
+def test_an_option_with_another_help_text_is_equal() -> None:
     call = Call(Command("test", "", lambda _: 0, (ALL_ACCOUNTS.with_help("all of them"),)), {ALL_ACCOUNTS: True})
     assert call[ALL_ACCOUNTS] is True
     assert call.given(ALL_ACCOUNTS, JSON) == [ALL_ACCOUNTS]
@@ -90,7 +90,7 @@ def test_an_option_is_the_same_however_a_command_explains_it() -> None:
     assert ALL_ACCOUNTS.help != "all of them"
 
 
-def test_options_of_one_name_and_two_kinds_are_two_options() -> None:
+def test_options_of_one_name_and_two_classes_are_not_equal() -> None:
     several = Texts("--account", "-a", help="which")
     call = Call(Command("store copy", "", lambda _: 0, (several,)), {several: ("acme",)})
     assert call[several] == ("acme",)
@@ -108,7 +108,7 @@ def test_the_type_of_a_value_is_that_of_its_option() -> None:
     assert [call[JSON], call[ACCOUNT], call[MODEL], call[TIMEOUT], call[PROVIDERS]] == [False, None, (), None, ()]
 
 
-def test_what_a_command_does_not_take_is_absent_for_code_that_serves_several_and_a_bug_elsewhere() -> None:
+def test_an_option_that_a_command_does_not_take_has_its_default_with_get_and_is_an_error_otherwise() -> None:
     call = Call(Command("help", "", lambda _: 0), {})
     assert call.get(JSON) is False
     assert call.get(ACCOUNT) is None
@@ -117,7 +117,7 @@ def test_what_a_command_does_not_take_is_absent_for_code_that_serves_several_and
         call[JSON]
 
 
-def test_an_option_that_was_given_nothing_or_naught_was_given() -> None:
+def test_an_option_with_an_empty_value_or_zero_counts_as_given() -> None:
     number = Flag("--reveal", help="show it")
     call = Call(Command("add", "", lambda _: 0, (ACCOUNT, number)), {ACCOUNT: "", number: False})
     assert call.given(ACCOUNT, number) == [ACCOUNT]

@@ -113,7 +113,7 @@ def test_a_file_with_a_bundled_id_is_ignored_with_one_warning(kojikey: Program, 
 
 
 @pytest.mark.parametrize(("path", "mode"), [("", 0o777), ("acme.toml", 0o666)])
-def test_what_others_can_write_is_not_used_and_the_command_that_fixes_it_is_named(
+def test_a_definition_that_others_can_write_is_not_used_and_the_fixing_command_is_named(
     kojikey: Program, folder: Path, path: str, mode: int
 ) -> None:
     (folder / "acme.toml").write_text(ACME)
@@ -125,7 +125,7 @@ def test_what_others_can_write_is_not_used_and_the_command_that_fixes_it_is_name
     assert (refused.code, refused.error["code"]) == (7, "store_unavailable")
 
 
-def test_the_base_url_is_handed_on_in_the_form_that_the_sdk_reads(kojikey: Program, folder: Path) -> None:
+def test_the_base_url_is_passed_on_in_the_sdks_form(kojikey: Program, folder: Path) -> None:
     acme_added(kojikey, folder)
     ended = kojikey.installed("run", "-q", *SHOW)
     assert (ended.code, ended.out) == (0, f"{ACME_KEY} http://127.0.0.1:9/acme/v1")
@@ -153,7 +153,7 @@ def test_a_key_whose_definition_is_gone_is_named_by_run_and_doctor(kojikey: Prog
 @pytest.mark.parametrize(
     "command", [["run", "-p", "acme_speech", "--", "true"], ["test", "acme_speech"], ["get", "acme_speech", "--reveal"]]
 )
-def test_a_command_for_a_key_whose_definition_is_gone_says_so(
+def test_a_command_for_a_key_whose_definition_is_gone_reports_it(
     kojikey: Program, folder: Path, command: list[str]
 ) -> None:
     acme_added(kojikey, folder)
@@ -173,7 +173,7 @@ def test_doctor_counts_a_definition_with_mistakes_as_wrong(kojikey: Program, fol
     assert "\n      name is missing\n" in kojikey("doctor").out
 
 
-def test_a_program_that_resolves_a_key_hears_nothing_of_another_definition(kojikey: Program, folder: Path) -> None:
+def test_a_program_that_resolves_a_key_gets_no_warning_about_another_definition(kojikey: Program, folder: Path) -> None:
     key = kojikey.added("elevenlabs")
     (folder / "acme.toml").write_text('id = "acme"\n')
     code = """if True:
@@ -206,7 +206,9 @@ def test_the_version_path_at_the_end_of_a_base_url_is_removed_with_a_message(koj
     assert kojikey.listed("google_gemini")["base_url"] == key.base_url
 
 
-def test_a_file_that_cannot_be_read_is_not_to_be_removed(kojikey: Program, tmp_path: Path) -> None:
+def test_the_hint_about_a_file_that_cannot_be_read_does_not_suggest_removing_it(
+    kojikey: Program, tmp_path: Path
+) -> None:
     for path in (tmp_path, tmp_path / "nowhere.toml"):
         ended = kojikey("providers", "check", str(path), "--json")
         assert (ended.code, "remove" in ended.said) == (2, False), ended.said

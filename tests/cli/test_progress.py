@@ -24,7 +24,7 @@ def test_the_bar_follows_every_row_and_is_otherwise_drawn_ten_times_a_second(
     assert capsys.readouterr().err.count("0 done") == 1
 
 
-def test_where_there_is_no_terminal_nothing_is_written(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_terminal_no_bar_is_written(capsys: pytest.CaptureFixture[str]) -> None:
     progress = Progress(10, is_shown=False)
     progress.show(Tally(), at_once=True)
     progress.clear()

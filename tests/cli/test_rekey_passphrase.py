@@ -61,7 +61,7 @@ def test_without_a_new_passphrase_nothing_is_done(sealed: Program) -> None:
 
 
 @pytest.mark.parametrize("content", [None, ""])
-def test_a_new_passphrase_that_is_not_there_changes_nothing(
+def test_a_missing_file_for_the_new_passphrase_changes_nothing(
     sealed: Program, tmp_path: Path, content: str | None
 ) -> None:
     path = tmp_path / "nothing"
@@ -81,7 +81,7 @@ def test_the_old_passphrase_is_needed(sealed: Program, old: str, new: str) -> No
     assert sealed.snapshot() == before
 
 
-def test_doctor_tells_a_passphrase_that_is_another_one(sealed: Program, new: str) -> None:
+def test_doctor_reports_a_wrong_passphrase(sealed: Program, new: str) -> None:
     sealed.environ["KOJIKEY_PASSPHRASE_FILE"] = new
     ended = sealed("doctor")
     assert ended.code == 8
@@ -116,7 +116,7 @@ def test_each_passphrase_opens_what_it_can_and_the_other_one_is_asked_for_by_nam
     assert "a re-keying is under way, and the new one is needed here" in half("doctor").said
 
 
-def test_where_nobody_can_be_asked_it_is_said_which_one_is_needed(half: Program) -> None:
+def test_without_questions_the_missing_passphrase_is_named(half: Program) -> None:
     before = half.snapshot()
     ended = half("store", "rekey", "--kek", "passphrase", "--json")
     assert ended.code == 2
@@ -127,7 +127,7 @@ def test_where_nobody_can_be_asked_it_is_said_which_one_is_needed(half: Program)
     assert half.snapshot() == before
 
 
-def test_it_is_finished_on_a_terminal_that_says_which_one_it_asks_for(half: Program, new: str) -> None:
+def test_a_rekeying_is_finished_on_a_terminal_with_prompts_that_name_the_passphrase(half: Program, new: str) -> None:
     rekey = ("store", "rekey", "--kek", "passphrase")
     with on_a_terminal(half, *rekey, KOJIKEY_PASSPHRASE_FILE=None) as child:
         type_key(child, "The new passphrase of the store: ", "another horse, another staple")
@@ -138,7 +138,7 @@ def test_it_is_finished_on_a_terminal_that_says_which_one_it_asks_for(half: Prog
     assert half(*GET).code == half(*GET, "--account", "acme").code == 0
 
 
-def test_it_is_finished_with_two_files(half: Program, old: str, new: str) -> None:
+def test_a_rekeying_is_finished_with_two_passphrase_files(half: Program, old: str, new: str) -> None:
     ended = half("store", "rekey", "--kek", "passphrase", "--new-passphrase-file", new, "--json")
     assert (ended.code, ended.result["rewrapped"], ended.result["resumed"]) == (0, 1, True)
     again = half("store", "rekey", "--kek", "passphrase", "--new-passphrase-file", old, "--json")

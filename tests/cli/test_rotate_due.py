@@ -34,7 +34,7 @@ def due(kojikey: Program, *more: str) -> Ended:
     return kojikey(*DUE, "--json", *more)
 
 
-def test_nothing_is_done_where_nothing_is_due(kojikey: Program) -> None:
+def test_nothing_is_done_if_nothing_is_due(kojikey: Program) -> None:
     mint = set_up(kojikey, "xai")
     ended = due(kojikey)
     assert (ended.code, ended.results) == (0, [])
@@ -88,7 +88,7 @@ def test_without_mint_and_with_dry_run_it_only_reports(kojikey: Program, clock: 
     assert mint.names == ["by hand"]
 
 
-def test_what_an_earlier_run_left_is_finished(kojikey: Program, clock: Any) -> None:
+def test_a_rotation_that_an_earlier_run_left_is_finished(kojikey: Program, clock: Any) -> None:
     mint = set_up(kojikey, "xai")
     mint.managed.fail("create", "lost")
     assert mint.mint().code == 4
@@ -144,7 +144,7 @@ def test_disabled_accounts_and_keys_that_are_never_rotated_are_left_out(kojikey:
     assert mint.names == ["by hand"]
 
 
-def test_lines_come_as_results_do_and_the_summary_last(kojikey: Program, clock: Any) -> None:
+def test_json_lines_are_written_as_results_arrive_and_the_summary_is_last(kojikey: Program, clock: Any) -> None:
     set_up(kojikey, "xai")
     kojikey("set", "xai_admin", "--rotate-after", "never")
     clock(91)
@@ -171,7 +171,7 @@ def test_a_minted_key_with_a_short_life_is_due_in_its_last_tenth(kojikey: Progra
     assert "rotate" in {row["would"] for row in due(kojikey, "--dry-run").results}
 
 
-def test_a_copy_mints_and_revokes_nothing_until_it_is_said_to(kojikey: Program, tmp_path: Path) -> None:
+def test_a_copied_store_mints_and_revokes_nothing_before_rotate_here(kojikey: Program, tmp_path: Path) -> None:
     mint = set_up(kojikey, "xai")
     assert mint.mint().code == 0
     other = f"sqlite://{tmp_path / 'other.db'}"
@@ -188,7 +188,7 @@ def test_a_copy_mints_and_revokes_nothing_until_it_is_said_to(kojikey: Program, 
     assert kojikey("audit", "--verify", "--store", "other").code == 0
 
 
-def test_a_key_that_is_being_made_is_left_out_of_a_copy(kojikey: Program, tmp_path: Path) -> None:
+def test_an_unfinished_mint_is_left_out_of_a_copy(kojikey: Program, tmp_path: Path) -> None:
     mint = set_up(kojikey, "xai")
     mint.managed.fail("create", "lost")
     assert mint.mint().code == 4
@@ -210,7 +210,7 @@ def test_remove_revoke_deletes_every_version_at_the_provider(kojikey: Program) -
 
 
 @pytest.mark.parametrize("provider", ["deepgram", "perplexity"])
-def test_a_key_that_manages_itself_is_deleted_with_itself(kojikey: Program, provider: str) -> None:
+def test_a_key_that_manages_itself_is_used_to_delete_itself(kojikey: Program, provider: str) -> None:
     mint = set_up(kojikey, provider)
     assert mint.mint().code == 0
     minted = mint.names[-1]
@@ -264,7 +264,7 @@ def test_plain_removal_of_a_minted_key_names_its_id_and_page(kojikey: Program) -
     assert len(mint.names) == 2
 
 
-def test_the_providers_say_what_can_be_made_there(kojikey: Program) -> None:
+def test_providers_shows_where_keys_can_be_created(kojikey: Program) -> None:
     rows = {row["provider"]: row for row in kojikey("providers", "--json").results}
     assert (rows["xai"]["mints"], rows["xai"]["admin_key"]) == (True, "xai_admin")
     assert (rows["groq"]["mints"], rows["groq"]["admin_key"]) == (False, None)
@@ -273,7 +273,7 @@ def test_the_providers_say_what_can_be_made_there(kojikey: Program) -> None:
     assert "do it by hand" in kojikey("providers", "groq").out
 
 
-def test_a_store_or_an_account_that_is_not_there_is_no_run_in_which_nothing_was_due(kojikey: Program) -> None:
+def test_a_missing_store_or_account_is_an_error_and_not_a_run_without_due_keys(kojikey: Program) -> None:
     assert due(kojikey).code == 5
     set_up(kojikey, "xai")
     ended = due(kojikey, "--account", "nobody")

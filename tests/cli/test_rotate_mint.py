@@ -17,7 +17,7 @@ NAME = re.compile(r"kojikey default v2 [0-9a-f]{8}")
 
 
 @pytest.mark.parametrize("provider", CREATING)
-def test_a_new_key_is_made_tested_and_put_into_use(kojikey: Program, provider: str) -> None:
+def test_a_new_key_is_created_tested_and_promoted(kojikey: Program, provider: str) -> None:
     mint = set_up(kojikey, provider)
     ended = mint.mint("--json")
     assert ended.code == 0, ended.said
@@ -38,7 +38,9 @@ def test_a_new_key_is_made_tested_and_put_into_use(kojikey: Program, provider: s
 
 
 @pytest.mark.parametrize("provider", CREATING)
-def test_the_previous_key_is_deleted_at_the_provider_and_proved_to_be_refused(kojikey: Program, provider: str) -> None:
+def test_the_previous_key_is_deleted_at_the_provider_and_tested_until_it_is_refused(
+    kojikey: Program, provider: str
+) -> None:
     mint = set_up(kojikey, provider)
     assert mint.mint().code == 0
     if provider == "google_gemini":
@@ -72,7 +74,7 @@ def test_a_minted_key_is_retired_without_asking(kojikey: Program, provider: str)
 
 @pytest.mark.external
 @pytest.mark.parametrize("answer", ["n", "y"])
-def test_on_a_terminal_it_is_asked_before_a_minted_key_is_deleted_too(kojikey: Program, answer: str) -> None:
+def test_on_a_terminal_the_person_is_asked_before_a_minted_key_is_deleted(kojikey: Program, answer: str) -> None:
     mint = set_up(kojikey, "xai")
     assert mint.mint().code == 0
     assert mint.rotate("--retire", "--yes", "--propagation", "0s").code == 0
@@ -127,7 +129,7 @@ def test_after_a_lost_answer_abort_leaves_no_orphan(kojikey: Program, provider: 
     [("limit", 3), ("permission", 3), ("admin_key", 3), ("rate_limited", 4)],
 )
 @pytest.mark.parametrize("provider", ["xai", "elevenlabs"])
-def test_a_refusal_makes_nothing_and_leaves_nothing_unfinished(
+def test_after_a_refusal_nothing_is_created_or_unfinished(
     kojikey: Program, provider: str, trouble: Any, code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("kojikey.providers.management.client.RETRIES", 0)
@@ -161,7 +163,7 @@ def test_a_key_that_is_refused_stays_staged_and_abort_deletes_it_at_the_provider
     assert kojikey("audit", "--verify").code == 0
 
 
-def test_abort_without_revoking_forgets_the_key_and_says_which_it_was(kojikey: Program) -> None:
+def test_abort_without_revoking_forgets_the_key_and_prints_its_id(kojikey: Program) -> None:
     mint = set_up(kojikey, "xai")
     mint.managed.unknown_for = 1000
     assert mint.mint().code == 4
@@ -198,7 +200,7 @@ def test_an_orphan_that_is_listed_late_is_deleted_by_a_later_step(kojikey: Progr
     assert [key.value for key in mint.managed.keys] == [kojikey("get", "xai", "--reveal").out]
 
 
-def test_two_keys_that_fit_the_hint_are_a_question_for_a_person(kojikey: Program) -> None:
+def test_two_keys_that_fit_the_hint_are_listed_for_a_person_to_choose(kojikey: Program) -> None:
     mint = set_up(kojikey, "xai")
     old = mint.managed.keys[0]
     mint.managed.add(old.value, name="its double", **old.settings)
@@ -209,7 +211,7 @@ def test_two_keys_that_fit_the_hint_are_a_question_for_a_person(kojikey: Program
     assert mint.mint("--like", old.key_id).code == 0
 
 
-def test_a_template_is_not_taken_for_the_key_in_use(kojikey: Program) -> None:
+def test_a_template_is_not_treated_as_the_key_in_use(kojikey: Program) -> None:
     mint = set_up(kojikey, "xai")
     other = mint.managed.add(
         "xai-another-0123456789abcdef", name="template", acls=["api-key:model:*", "api-key:endpoint:*"]
@@ -220,7 +222,7 @@ def test_a_template_is_not_taken_for_the_key_in_use(kojikey: Program) -> None:
     assert len(mint.names) == 2
 
 
-def test_more_permissions_are_asked_for(kojikey: Program) -> None:
+def test_wider_permissions_need_an_answer(kojikey: Program) -> None:
     mint = set_up(kojikey, "openai")
     ended = mint.rotate("--mint", "--json")
     assert ended.code == 3
@@ -230,7 +232,7 @@ def test_more_permissions_are_asked_for(kojikey: Program) -> None:
     assert mint.rotate("--mint", "--allow-wider").code == 0
 
 
-def test_without_an_admin_key_nothing_is_made(kojikey: Program) -> None:
+def test_without_an_admin_key_nothing_is_created(kojikey: Program) -> None:
     mint = set_up(kojikey, "xai", with_admin=False)
     ended = mint.mint("--json")
     assert ended.code == 5
@@ -244,7 +246,7 @@ def test_the_admin_key_of_another_account_can_be_named(kojikey: Program) -> None
 
 
 @pytest.mark.parametrize("provider", ["groq", "huggingface", "anthropic"])
-def test_without_an_api_a_person_makes_the_key(kojikey: Program, provider: str) -> None:
+def test_without_an_api_the_page_where_a_person_creates_the_key_is_named(kojikey: Program, provider: str) -> None:
     kojikey.added(provider)
     ended = kojikey("rotate", provider, "--mint", "--json")
     assert ended.code == 2
@@ -313,7 +315,7 @@ def test_a_key_that_is_left_at_the_provider_is_tested_once_and_not_waited_for(ko
 
 
 @pytest.mark.parametrize("provider", CREATING)
-def test_no_key_is_shown_or_kept_in_clear(kojikey: Program, provider: str) -> None:
+def test_no_key_is_shown_or_stored_in_plain_text(kojikey: Program, provider: str) -> None:
     mint = set_up(kojikey, provider)
     mint.managed.unknown_for = 1
     said = mint.mint("--json").said + mint.rotate("--resume", "--propagation", "0s").said

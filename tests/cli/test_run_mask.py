@@ -91,7 +91,7 @@ def test_one_file_for_both_streams_keeps_the_order(kojikey: Program, key: str, t
 
 
 @pytest.mark.parametrize("code", [0, 1, 3, 255])
-def test_the_exit_status_is_the_program_s(kojikey: Program, key: str, code: int) -> None:
+def test_the_exit_status_is_that_of_the_masked_program(kojikey: Program, key: str, code: int) -> None:
     assert run(kojikey, f"exit {code}").returncode == code
 
 
@@ -111,7 +111,9 @@ def test_a_signal_that_kojikey_gets_is_passed_on(kojikey: Program, key: str, nam
     assert process.returncode == 9
 
 
-def test_a_program_that_is_not_there_or_cannot_be_started(kojikey: Program, key: str, tmp_path: Path) -> None:
+def test_a_program_that_is_missing_is_127_and_one_that_cannot_be_started_126(
+    kojikey: Program, key: str, tmp_path: Path
+) -> None:
     (tmp_path / "text").write_text("x")
     for name, code, said in (("nothere", 127, "was not found"), (str(tmp_path / "text"), 126, "could not be started")):
         ended = kojikey.installed(*RUN, name)
@@ -124,7 +126,7 @@ def test_a_program_that_is_not_there_or_cannot_be_started(kojikey: Program, key:
     assert kojikey.installed(*RUN, "").code == 127
 
 
-def test_what_is_written_is_seen_at_once(kojikey: Program, key: str) -> None:
+def test_output_is_passed_on_at_once(kojikey: Program, key: str) -> None:
     """The program waits for an answer to each text, so that a text that was kept would be waited for in vain."""
     script = "printf 'name? '; read a; printf 'sk'; read b; printf 'c2tf'; read c; printf '%s' '%7'; read d"
     command = [*COMMAND, *RUN, "sh", "-c", script]
@@ -167,19 +169,19 @@ def test_a_reader_that_goes_away_ends_the_program_as_it_would_alone(kojikey: Pro
     assert (done.out, done.err) == ("y\n", f"{128 + signal.SIGPIPE}\n")
 
 
-def test_a_program_in_the_background_does_not_hold_it_up(kojikey: Program, key: str) -> None:
+def test_a_background_program_does_not_delay_the_end(kojikey: Program, key: str) -> None:
     ended = run(kojikey, "echo first; sleep 600 & echo $! >&2")
     os.kill(int(ended.stderr), signal.SIGKILL)
     assert ended.stdout == b"first\n"
 
 
-def test_files_that_are_open_are_handed_on(kojikey: Program, key: str, tmp_path: Path) -> None:
+def test_the_program_inherits_open_files(kojikey: Program, key: str, tmp_path: Path) -> None:
     script = f"kojikey run -q --mask -- sh -c 'echo three >&3' 3>{tmp_path}/three"
     assert kojikey.shell(script).code == 0
     assert (tmp_path / "three").read_text() == "three\n"
 
 
-def test_on_windows_it_is_exit_2(kojikey: Program, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mask_on_windows_is_exit_2(kojikey: Program, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kojikey.cli.commands.run.run.os.name", "nt")
     ended = kojikey("run", "--mask", "--", "true")
     assert ended.code == 2
@@ -206,7 +208,7 @@ def test_the_program_has_a_terminal_and_the_key_is_masked_there(kojikey: Program
         assert ended(child) == (5, None, f"yes\n{masked}\n")
 
 
-def test_its_size_is_ours_and_follows_ours(kojikey: Program, key: str) -> None:
+def test_the_size_of_the_programs_terminal_follows_ours(kojikey: Program, key: str) -> None:
     script = "trap 'stty size; exit' WINCH; stty size; while :; do sleep 0.05; done"
     with shell_in(kojikey, script, columns=97) as child:
         child.expect_exact("24 97")
@@ -215,7 +217,7 @@ def test_its_size_is_ours_and_follows_ours(kojikey: Program, key: str) -> None:
         assert ended(child)[0] == 0
 
 
-def test_line_ends_and_colours_are_as_without(kojikey: Program, key: str) -> None:
+def test_line_ends_and_colours_are_the_same_as_without_mask(kojikey: Program, key: str) -> None:
     script = "printf '\\033[31mred\\033[0m\\nnext\\n'"
     with shell_in(kojikey, script) as child:
         child.expect(pexpect.EOF)
@@ -251,7 +253,7 @@ def test_what_is_typed_is_echoed_once_and_hidden_where_the_program_hides_it(koji
         assert ended(child) == (0, None, "ready\nopen\nhidden\nopenclosed\n")
 
 
-def test_ctrl_z_stops_it_and_fg_goes_on(kojikey: Program, masked: str) -> None:
+def test_ctrl_z_stops_the_program_and_fg_resumes_it(kojikey: Program, masked: str) -> None:
     with on_a_terminal(kojikey, program=("bash", "--norc", "--noediting", "-i"), PS1="prompt$ ", HISTFILE="") as child:
         child.expect_exact("prompt$ ")
         line = " ".join((*COMMAND, *RUN, "sh", "-c", f"'echo ready; read a; echo ${VARIABLE} $a'"))
@@ -294,7 +296,7 @@ def test_a_job_that_went_on_in_the_background_has_the_keyboard_again_with_fg(koj
             child.expect_exact("prompt$ ")
 
 
-def test_a_shell_in_it_has_job_control_of_its_own(kojikey: Program, key: str) -> None:
+def test_a_shell_in_the_programs_terminal_has_job_control(kojikey: Program, key: str) -> None:
     command = ("bash", "--norc", "--noediting", "-i")
     with on_a_terminal(kojikey, *RUN, *command, PS1="inner$ ", HISTFILE="") as child:
         child.expect_exact("inner$ ")

@@ -89,7 +89,7 @@ def test_a_person_sees_a_table_with_the_masked_key(kojikey: Program, key: Sandbo
     assert key.key not in ended.said
 
 
-def test_many_finds_are_a_line_each(kojikey: Program, key: SandboxKey, tree: Path) -> None:
+def test_many_matches_are_written_one_per_line(kojikey: Program, key: SandboxKey, tree: Path) -> None:
     (tree / "log").write_text(f"{key.key}\n" * 300)
     ended = kojikey("scan", str(tree))
     lines = ended.out.splitlines()
@@ -103,7 +103,7 @@ def test_nothing_found_is_exit_0(kojikey: Program, key: SandboxKey, tree: Path) 
     assert (ended.code, ended.out) == (0, "no key found in 1 file\n")
 
 
-def test_here_is_the_default_with_git_s_folder_and_what_git_ignores(
+def test_the_default_is_this_folder_with_git_and_ignored_files(
     kojikey: Program, key: SandboxKey, tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     subprocess.run(["git", "init", "-q", str(tree)], check=True)
@@ -123,9 +123,7 @@ def test_standard_input_is_a_dash(kojikey: Program, key: SandboxKey) -> None:
     assert (installed.code, installed.out) == (0, "no key found in 1 file\n")
 
 
-def test_a_path_that_is_not_there_is_exit_2_before_anything_is_read(
-    kojikey: Program, key: SandboxKey, tree: Path
-) -> None:
+def test_a_missing_path_is_exit_2_before_anything_is_read(kojikey: Program, key: SandboxKey, tree: Path) -> None:
     (tree / "env").write_text(key.key)
     (tree / "broken").symlink_to("nowhere")
     (tree / "loop").symlink_to("loop")
@@ -147,7 +145,7 @@ def test_without_a_key_to_look_for_it_is_exit_5(kojikey: Program, tree: Path) ->
     assert kojikey("scan", str(tree), "--json", "--any").code == 0
 
 
-def test_the_keys_of_every_account_are_looked_for_where_that_is_asked(kojikey: Program, tree: Path) -> None:
+def test_all_accounts_looks_for_the_keys_of_every_account(kojikey: Program, tree: Path) -> None:
     mine, theirs = kojikey.added("elevenlabs"), kojikey.added("elevenlabs", "ok_2", "--account", "acme")
     (tree / "env").write_text(f"{mine.key}\n{theirs.key}\n")
     assert [row["account"] for row in scan(kojikey, tree).results] == ["default"]
@@ -157,7 +155,7 @@ def test_the_keys_of_every_account_are_looked_for_where_that_is_asked(kojikey: P
     assert kojikey("scan", str(tree), "--all-accounts", "--account", "acme").code == 2
 
 
-def test_what_only_has_the_shape_of_a_key_is_found_with_any(kojikey: Program, key: SandboxKey, tree: Path) -> None:
+def test_text_with_the_shape_of_a_key_is_found_with_any(kojikey: Program, key: SandboxKey, tree: Path) -> None:
     stranger = "sk_" + "0123456789abcdef" * 3
     (tree / "env").write_text(f"{stranger} {key.key}")
     assert [row["known"] for row in scan(kojikey, tree).results] == [True]
@@ -210,14 +208,14 @@ def test_a_path_that_is_itself_a_link_is_followed(kojikey: Program, key: Sandbox
     assert scan(kojikey, file).result["file"] == str(file)
 
 
-def test_archives_are_not_opened_and_that_is_said(kojikey: Program, key: SandboxKey, tree: Path) -> None:
+def test_archives_are_not_unpacked_and_that_is_reported(kojikey: Program, key: SandboxKey, tree: Path) -> None:
     (tree / "backup").write_bytes(gzip.compress(key.key.encode()))
     ended = scan(kojikey, tree)
     assert (ended.code, ended.document["summary"]["skipped"]["archive"]) == (0, 1)
     assert "1 archive was not unpacked" in ended.err
 
 
-def test_what_cannot_be_read_is_named_and_exit_4_where_no_key_was_found(
+def test_an_unreadable_file_is_named_and_is_exit_4_if_no_key_was_found(
     kojikey: Program, key: SandboxKey, tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tree / "closed\x1b[2J").write_text(key.key)
@@ -250,7 +248,7 @@ def test_a_key_in_a_name_is_found_and_the_name_is_masked(kojikey: Program, key: 
 
 
 @pytest.mark.parametrize("name", ["a\nb", "a\r::error::x", "\x1b]0;t\x07", "##[error]x", "%0A::error::y", "\u202ex"])
-def test_a_hostile_name_is_text(kojikey: Program, key: SandboxKey, tree: Path, name: str) -> None:
+def test_a_hostile_file_name_is_printed_as_text(kojikey: Program, key: SandboxKey, tree: Path, name: str) -> None:
     (tree / name).write_text(key.key)
     assert scan(kojikey, tree).result["file"] == f"{tree}/{name}"
     shown = kojikey("scan", str(tree), "--sarif", str(tree.parent / "s"), GITHUB_ACTIONS="true")
@@ -342,7 +340,7 @@ def test_scanning_changes_nothing_in_the_store(kojikey: Program, key: SandboxKey
     assert kojikey.snapshot() == before
 
 
-def test_a_place_for_the_report_that_is_none_is_refused_before_anything_is_read(
+def test_a_report_path_that_cannot_be_used_is_refused_before_anything_is_read(
     kojikey: Program, key: SandboxKey, tree: Path
 ) -> None:
     ended = kojikey("scan", str(tree), "--sarif", str(tree / "no" / "file"))
@@ -350,13 +348,13 @@ def test_a_place_for_the_report_that_is_none_is_refused_before_anything_is_read(
     assert "no folder" in ended.err
 
 
-def test_a_word_that_looks_like_a_key_is_no_path(kojikey: Program, key: SandboxKey) -> None:
+def test_a_path_that_looks_like_a_key_is_refused(kojikey: Program, key: SandboxKey) -> None:
     ended = kojikey("scan", key.key)
     assert ended.code == 2
     assert key.key not in ended.said
 
 
-def test_the_document_is_one_line_of_json_for_each_find(kojikey: Program, key: SandboxKey, tree: Path) -> None:
+def test_the_document_has_one_line_of_json_for_each_match(kojikey: Program, key: SandboxKey, tree: Path) -> None:
     (tree / "env").write_text(f"{key.key}\n{key.key}")
     lines = kojikey("scan", str(tree), "--json").out.splitlines()
     assert sum(json.loads(line.strip().rstrip(","))["known"] for line in lines if '"known"' in line) == 2
@@ -365,7 +363,7 @@ def test_the_document_is_one_line_of_json_for_each_find(kojikey: Program, key: S
 @pytest.mark.external
 @pytest.mark.parametrize("options", ["", "--json", "--sarif -"])
 @pytest.mark.parametrize("github", [None, "true"])
-def test_a_reader_that_goes_away_does_not_make_a_find_exit_0(
+def test_a_closed_pipe_does_not_turn_a_match_into_exit_0(
     kojikey: Program, key: SandboxKey, tree: Path, options: str, github: str | None
 ) -> None:
     (tree / "log").write_text(f"{key.key}\n" * 3000)
@@ -378,7 +376,7 @@ def test_a_reader_that_goes_away_does_not_make_a_find_exit_0(
     assert "could not be written" not in ended.err
 
 
-def test_ctrl_c_ends_it_with_130(kojikey: Program, key: SandboxKey, tree: Path) -> None:
+def test_ctrl_c_ends_a_scan_with_130(kojikey: Program, key: SandboxKey, tree: Path) -> None:
     import signal
 
     with subprocess.Popen(

@@ -140,9 +140,7 @@ def test_a_sha256_repository_is_read(kojikey: Program, key: str, git: Git, tmp_p
     assert len(scan(kojikey, "--git", str(folder)).result["commit"]) == 64
 
 
-def test_a_shallow_clone_is_said_to_be_one(
-    kojikey: Program, key: str, git: Git, repository: Path, tmp_path: Path
-) -> None:
+def test_a_shallow_clone_is_reported(kojikey: Program, key: str, git: Git, repository: Path, tmp_path: Path) -> None:
     commit(git, repository, {"a": "1"})
     commit(git, repository, {"env": key})
     git("clone", "-q", "--depth", "1", f"file://{repository}", str(tmp_path / "shallow"))
@@ -151,9 +149,7 @@ def test_a_shallow_clone_is_said_to_be_one(
     assert "this clone is shallow" in ended.err
 
 
-def test_a_partial_clone_is_said_to_be_one(
-    kojikey: Program, key: str, git: Git, repository: Path, tmp_path: Path
-) -> None:
+def test_a_partial_clone_is_reported(kojikey: Program, key: str, git: Git, repository: Path, tmp_path: Path) -> None:
     commit(git, repository, {"env": key})
     git("config", "uploadpack.allowFilter", "true")
     git("clone", "-q", "--no-checkout", "--filter=blob:none", f"file://{repository}", str(tmp_path / "partial"))
@@ -163,7 +159,7 @@ def test_a_partial_clone_is_said_to_be_one(
     assert not scan(kojikey, "--git").document["summary"]["partial"]
 
 
-def test_a_lost_pack_is_no_clean_repository(kojikey: Program, key: str, git: Git, repository: Path) -> None:
+def test_a_lost_pack_is_exit_4(kojikey: Program, key: str, git: Git, repository: Path) -> None:
     commit(git, repository, {"env": key})
     git("gc", "-q")
     (pack,) = (repository / ".git" / "objects" / "pack").glob("*.pack")
@@ -277,7 +273,7 @@ def test_as_a_hook_it_reads_the_index_that_git_is_about_to_commit(
     git("commit", "-qam", "x", **{n: v for n, v in kojikey.environ.items() if n.startswith("KOJIKEY")})
 
 
-def test_many_staged_files_fill_no_pipe(kojikey: Program, key: str, git: Git, repository: Path) -> None:
+def test_many_staged_files_cause_no_deadlock(kojikey: Program, key: str, git: Git, repository: Path) -> None:
     for number in range(3000):
         (repository / f"f{number}").write_text(f"{number}\n" * 100)
     (repository / "f2999").write_text(key)
@@ -330,7 +326,9 @@ def test_a_damaged_object_is_named_and_exit_4(kojikey: Program, key: str, git: G
     assert f"object {name} was not read: missing or damaged" in ended.err
 
 
-def test_an_object_at_which_git_ends_hides_no_other(kojikey: Program, key: str, git: Git, repository: Path) -> None:
+def test_after_an_object_that_ends_git_the_others_are_searched(
+    kojikey: Program, key: str, git: Git, repository: Path
+) -> None:
     """Git gives up in the midst of a large object whose end is damaged."""
     for number in range(6):
         (repository / f"f{number}").write_bytes(f"{number}{key}\n".encode() + os.urandom(3_000_000))
@@ -347,7 +345,7 @@ def test_an_object_at_which_git_ends_hides_no_other(kojikey: Program, key: str, 
     assert all("missing or damaged" in row["reason"] for row in ended.document["unreadable"])
 
 
-def test_many_objects_are_searched_whole(kojikey: Program, key: str, git: Git, repository: Path) -> None:
+def test_many_objects_are_searched_completely(kojikey: Program, key: str, git: Git, repository: Path) -> None:
     git("fast-import", "--quiet", given="".join(
         f"blob\ndata <<END\n{number}\n{key if number % 100 == 0 else ''}\nEND\n" for number in range(1000)
     ))  # fmt: skip
@@ -374,7 +372,7 @@ def test_without_git_it_is_exit_2(kojikey: Program, key: str, repository: Path, 
     assert "git was not found" in ended.error["message"]
 
 
-def test_a_named_repository_is_read_whatever_a_hook_has_in_its_environment(
+def test_the_environment_of_a_hook_does_not_change_which_repository_is_read(
     kojikey: Program, key: str, git: Git, repository: Path, tmp_path: Path
 ) -> None:
     commit(git, repository, {"env": key})
@@ -383,6 +381,6 @@ def test_a_named_repository_is_read_whatever_a_hook_has_in_its_environment(
     assert ended.result["file"] == "env"
 
 
-def test_two_objects_side_by_side_make_no_key(kojikey: Program, key: str, git: Git, repository: Path) -> None:
+def test_a_key_is_not_found_across_two_objects(kojikey: Program, key: str, git: Git, repository: Path) -> None:
     commit(git, repository, {"a": key[:20], "b": key[20:]})
     assert scan(kojikey, "--git").code == 0

@@ -41,7 +41,7 @@ def sarif(kojikey: Program, tree: Path, *arguments: str, ends: int = 3) -> dict[
     return document
 
 
-def test_the_report_is_sarif_with_the_place_of_each_find(kojikey: Program, key: str, tree: Path) -> None:
+def test_the_report_is_sarif_with_the_place_of_each_match(kojikey: Program, key: str, tree: Path) -> None:
     (tree / "a b#?%\n.py").write_text(f"\n  {key}")
     (run,) = sarif(kojikey, tree, "--any")["runs"]
     assert run["tool"]["driver"]["name"] == "kojikey"
@@ -56,18 +56,18 @@ def test_the_report_is_sarif_with_the_place_of_each_find(kojikey: Program, key: 
     assert "kojikey rotate elevenlabs" in result["message"]["text"]
 
 
-def test_what_is_not_ours_is_a_warning_under_another_rule(kojikey: Program, key: str, tree: Path) -> None:
+def test_a_key_that_is_not_in_the_store_is_a_warning_under_another_rule(kojikey: Program, key: str, tree: Path) -> None:
     (tree / "env").write_text("sk_" + "0123456789abcdef" * 3)
     (result,) = sarif(kojikey, tree, "--any")["runs"][0]["results"]
     assert (result["ruleId"], result["level"]) == ("kojikey/key-shape", "warning")
 
 
-def test_a_run_that_found_nothing_is_a_report_too(kojikey: Program, key: str, tree: Path) -> None:
+def test_a_run_without_a_match_writes_a_report_too(kojikey: Program, key: str, tree: Path) -> None:
     (run,) = sarif(kojikey, tree, ends=0)["runs"]
     assert (run["results"], run["invocations"][0]["executionSuccessful"]) == ([], True)
 
 
-def test_what_could_not_be_read_is_in_the_report(
+def test_unreadable_files_are_in_the_report(
     kojikey: Program, key: str, tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> int:
@@ -80,7 +80,7 @@ def test_what_could_not_be_read_is_in_the_report(
     assert invocation["toolExecutionNotifications"][0]["message"]["text"] == "env was not read: permission denied"
 
 
-def test_a_report_that_cannot_be_written_is_named_and_leaves_what_was_there(
+def test_a_report_that_cannot_be_written_is_named_and_the_old_file_stays(
     kojikey: Program, key: str, tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
@@ -113,7 +113,7 @@ def test_github_gets_an_annotation_at_the_place(kojikey: Program, key: str, tree
     assert "::error file=" in with_json.err
 
 
-def test_github_gets_as_many_annotations_as_it_shows(kojikey: Program, key: str, tree: Path) -> None:
+def test_github_gets_no_more_annotations_than_it_shows(kojikey: Program, key: str, tree: Path) -> None:
     (tree / "env").write_text(f"{key}\n" * 30)
     ended = kojikey("scan", GITHUB_ACTIONS="true")
     assert sum(line.startswith("::error") for line in ended.out.splitlines()) == 10

@@ -30,7 +30,7 @@ def emptied(kojikey: Program) -> Program:
 
 
 @pytest.mark.parametrize("words", NOTHING_THERE, ids=" ".join)
-def test_a_store_that_is_not_there_is_exit_5_always(kojikey: Program, words: tuple[str, ...]) -> None:
+def test_a_missing_store_is_always_exit_5(kojikey: Program, words: tuple[str, ...]) -> None:
     """``KOJIKEY_STORE=`` as a CI service sets it where a secret was renamed."""
     ended = kojikey(*words, "--json", CI="true", KOJIKEY_STORE="", KOJIKEY_KEK="")
     assert (ended.code, ended.error["code"]) == (5, "not_found"), ended.said
@@ -38,7 +38,7 @@ def test_a_store_that_is_not_there_is_exit_5_always(kojikey: Program, words: tup
 
 
 @pytest.mark.parametrize("more", [(), ("--allow-empty",), ("--shard", "1/2"), ("elevenlabs",)], ids=" ".join)
-def test_an_account_that_is_not_there_is_exit_5_always(kojikey: Program, more: tuple[str, ...]) -> None:
+def test_a_missing_account_is_always_exit_5(kojikey: Program, more: tuple[str, ...]) -> None:
     kojikey.added("elevenlabs", "ok", "--account", "acme")
     ended = kojikey("test", "--account", "acmee", *more, "--json")
     assert (ended.code, ended.error["message"]) == (5, "there is no account acmee in this store")
@@ -47,9 +47,7 @@ def test_an_account_that_is_not_there_is_exit_5_always(kojikey: Program, more: t
 @pytest.mark.parametrize(
     "words", [("--all-accounts",), (), ("--all",), ("elevenlabs",), ("elevenlabs", "google_gemini")], ids=" ".join
 )
-def test_where_there_is_no_key_at_all_is_exit_5_unless_that_is_allowed(
-    emptied: Program, words: tuple[str, ...]
-) -> None:
+def test_a_run_without_any_key_is_exit_5_unless_that_is_allowed(emptied: Program, words: tuple[str, ...]) -> None:
     refused = emptied("test", *words, "--json")
     assert (refused.code, refused.error["code"]) == (5, "not_found")
     assert "kojikey add" in refused.error["hint"]
@@ -71,7 +69,7 @@ def left_out(ended: Ended) -> int:
     return int(json.loads(ended.out).get("left_out", 0))
 
 
-def test_keys_that_are_left_out_are_counted_and_no_failure(kojikey: Program) -> None:
+def test_excluded_keys_are_counted_and_are_not_a_failure(kojikey: Program) -> None:
     kojikey.sandbox.accept_any = True
     fill_home(kojikey.home, KEK, kojikey.sandbox, 2)
     lately = ("test", "--all-accounts", "--not-tested-since", "1h", "--json")
@@ -87,7 +85,7 @@ def test_keys_that_are_left_out_are_counted_and_no_failure(kojikey: Program) -> 
     assert [len(ended.results) + left_out(ended) for ended in shards] == [4] * 8
 
 
-def test_another_model_or_capability_counts_for_one_run_and_is_not_recorded(kojikey: Program) -> None:
+def test_another_model_or_capability_applies_to_one_run_and_is_not_recorded(kojikey: Program) -> None:
     kojikey.added("elevenlabs", "missing_permission", "--no-test")
     before = kojikey.contents()
     ended = kojikey("test", "elevenlabs", "--capability", "voices_read", "--json")
@@ -97,7 +95,7 @@ def test_another_model_or_capability_counts_for_one_run_and_is_not_recorded(koji
     assert kojikey("test", "elevenlabs", "--json").result["recorded"] is True
 
 
-def test_another_model_is_asked_for_in_place_of_the_saved_ones(kojikey: Program) -> None:
+def test_the_model_of_the_option_replaces_the_saved_ones(kojikey: Program) -> None:
     kojikey.added("google_gemini", "ok", "--model", "gemini-2.5-flash")
     names = [
         [check["name"] for check in kojikey("test", "google_gemini", *more, "--json").result["checks"]]
@@ -119,7 +117,7 @@ def test_another_model_is_asked_for_in_place_of_the_saved_ones(kojikey: Program)
     ],
     ids=" ".join,
 )
-def test_what_is_no_model_or_capability_of_one_provider_is_refused_before_anything_is_asked(
+def test_a_malformed_model_or_capability_is_refused_before_a_request_is_sent(
     kojikey: Program, words: tuple[str, ...]
 ) -> None:
     kojikey.added("elevenlabs")

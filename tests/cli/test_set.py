@@ -24,7 +24,7 @@ def test_settings_change_and_the_event_has_their_names(kojikey: Program) -> None
     assert "production" not in str(event)
 
 
-def test_the_same_again_is_unchanged(kojikey: Program) -> None:
+def test_setting_the_same_values_is_unchanged(kojikey: Program) -> None:
     kojikey.added()
     kojikey("set", "elevenlabs", "--label", "production")
     ended = kojikey("set", "elevenlabs", "--label", "production", "--json")
@@ -45,7 +45,7 @@ def test_the_same_again_is_unchanged(kojikey: Program) -> None:
     ],
     ids=" ".join,
 )
-def test_what_makes_no_sense_is_refused(kojikey: Program, arguments: list[str]) -> None:
+def test_malformed_options_are_refused(kojikey: Program, arguments: list[str]) -> None:
     kojikey.added()
     before = kojikey.snapshot()
     ended = kojikey("set", "elevenlabs", *arguments, "--json")
@@ -65,7 +65,7 @@ def test_the_next_rotation_is_counted_from_when_the_key_was_saved(
     assert kojikey.listed()["rotation_due"] is True
 
 
-def test_no_key_names_add(kojikey: Program) -> None:
+def test_without_a_key_add_is_suggested(kojikey: Program) -> None:
     ended = kojikey("set", "elevenlabs", "--label", "a", "--json")
     assert (ended.code, ended.error["hint"]) == (5, "kojikey add elevenlabs")
 
@@ -90,7 +90,7 @@ def test_nobody_is_asked_for_the_passphrase_for_a_label(kojikey: Program) -> Non
 # another base URL
 
 
-def test_a_key_that_is_rejected_at_the_new_place_stays_where_it_was(kojikey: Program) -> None:
+def test_a_key_that_is_rejected_at_the_new_base_url_is_not_moved(kojikey: Program) -> None:
     kojikey.added()
     before = kojikey.listed()
     with Sandbox() as elsewhere:
@@ -106,7 +106,7 @@ def test_a_key_that_is_rejected_at_the_new_place_stays_where_it_was(kojikey: Pro
     kojikey.sandbox.set_reason(kojikey.key(), "ok")
 
 
-def test_limited_and_indeterminate_move_only_where_that_is_allowed(kojikey: Program) -> None:
+def test_a_limited_or_indeterminate_key_is_moved_only_with_an_option(kojikey: Program) -> None:
     kojikey.added()
     with Sandbox() as elsewhere:
         place = elsewhere.base_url("elevenlabs")
@@ -138,7 +138,7 @@ def test_while_a_key_is_staged_the_base_url_is_a_conflict(kojikey: Program) -> N
     assert kojikey("set", "elevenlabs", "--label", "meanwhile").code == 0
 
 
-def test_azure_has_no_base_url_that_is_everybodys(kojikey: Program) -> None:
+def test_azure_has_no_default_base_url_to_return_to(kojikey: Program) -> None:
     key = kojikey.key("azure_openai")
     kojikey("add", "azure_openai", "--stdin", "--no-test", "--base-url", key.base_url, stdin=key.key)
     ended = kojikey("set", "azure_openai", "--unset", "base-url", "--json")

@@ -59,7 +59,7 @@ def actions(ended: Ended) -> dict[tuple[str, str], str]:
 ALL = {("acme", "elevenlabs"), ("default", "elevenlabs"), ("default", "google_gemini")}
 
 
-def test_keys_are_copied_with_their_story_and_the_source_is_untouched(stores: Stores) -> None:
+def test_keys_are_copied_with_their_events_and_the_source_is_unchanged(stores: Stores) -> None:
     kojikey, before = stores.kojikey, stores.source()
     ended = stores.copy()
     assert ended.code == 0, ended.said
@@ -86,7 +86,7 @@ def test_keys_are_copied_with_their_story_and_the_source_is_untouched(stores: St
     assert kojikey("run", "-a", "acme", "--store", "team", "--", "nothing-here").code == 127
 
 
-def test_the_copy_opens_with_the_other_kek_alone(stores: Stores) -> None:
+def test_the_copy_opens_only_with_the_other_kek(stores: Stores) -> None:
     stores.copy()
     get = ("get", "elevenlabs", "--reveal", "--store", "team")
     assert stores.kojikey(*get, KOJIKEY_KEK=None).code == 0
@@ -110,7 +110,7 @@ def test_a_dry_run_writes_nothing(stores: Stores) -> None:
     assert "3 would copy" in stores.kojikey("store", "copy", "--to", "team", "--dry-run").out
 
 
-def test_the_same_again_changes_nothing_and_back_again_neither(stores: Stores) -> None:
+def test_a_repeated_copy_and_a_copy_back_change_nothing(stores: Stores) -> None:
     stores.copy()
     before = stores.file.read_bytes()
     assert actions(stores.copy()) == dict.fromkeys(ALL, "already")
@@ -122,14 +122,14 @@ def test_the_same_again_changes_nothing_and_back_again_neither(stores: Stores) -
     assert stores.kojikey("audit", "--verify").code == 0
 
 
-def test_only_the_accounts_that_are_named(stores: Stores) -> None:
+def test_only_named_accounts_are_copied(stores: Stores) -> None:
     stores.kojikey.added("elevenlabs", "ok", "--account", "globex")
     ended = stores.copy("--account", "acme", "-a", "globex", "--account", "acme")
     assert actions(ended) == {("acme", "elevenlabs"): "copied", ("globex", "elevenlabs"): "copied"}
     assert [row["account"] for row in stores.there("account", "list", "--json").results] == ["acme", "globex"]
 
 
-def test_the_account_of_the_environment_does_not_narrow_a_copy(stores: Stores) -> None:
+def test_the_account_of_the_environment_does_not_limit_a_copy(stores: Stores) -> None:
     stores.kojikey.environ["KOJIKEY_ACCOUNT"] = "acme"
     ended = stores.copy("--dry-run")
     assert set(actions(ended)) == ALL
@@ -139,19 +139,19 @@ def test_the_account_of_the_environment_does_not_narrow_a_copy(stores: Stores) -
     assert "of the account acme only" in stores.kojikey("store", "copy", "--to", "team", "-a", "acme").out
 
 
-def test_nobody_is_not_gone_on_with(stores: Stores) -> None:
+def test_a_copy_of_an_unknown_account_is_exit_5_and_suggests_no_repetition(stores: Stores) -> None:
     ended = stores.kojikey("store", "copy", "--to", "team", "--account", "nobody")
     assert (ended.code, "goes on" in ended.said) == (5, False)
 
 
-def test_a_disabled_account_is_disabled_there(stores: Stores) -> None:
+def test_a_disabled_account_is_disabled_in_the_copy(stores: Stores) -> None:
     stores.kojikey("account", "disable", "acme")
     stores.copy()
     row = stores.there("list", "elevenlabs", "-a", "acme", "--json").result
     assert (row["source"], row["disabled"]) == ("built_in", True)
 
 
-def test_a_different_key_there_is_left_alone_and_reported(stores: Stores) -> None:
+def test_a_different_key_in_the_target_is_reported_and_not_changed(stores: Stores) -> None:
     stores.kojikey.added("elevenlabs", "missing_permission", "--store", "team", "--allow-limited")
     before = stores.there("list", "elevenlabs", "--json").result
     for more in ("--dry-run",), ():
@@ -192,7 +192,7 @@ def test_an_empty_store_is_copied_too(stores: Stores) -> None:
     ],
 )
 @pytest.mark.parametrize("more", [[], ["--dry-run"]])
-def test_what_makes_no_sense_is_refused_before_anything_is_written(
+def test_a_copy_that_cannot_be_made_is_refused_before_anything_is_written(
     stores: Stores, arguments: list[str], code: int, more: list[str]
 ) -> None:
     before = stores.file.read_bytes(), stores.source()
@@ -202,13 +202,13 @@ def test_what_makes_no_sense_is_refused_before_anything_is_written(
     assert (stores.file.read_bytes(), stores.source()) == before
 
 
-def test_the_same_store_by_another_way_is_the_same(stores: Stores) -> None:
+def test_the_same_store_under_another_path_is_recognised(stores: Stores) -> None:
     (stores.folder / "elsewhere").symlink_to(stores.kojikey.home)
     ended = stores.copy(to=f"sqlite://{stores.folder / 'elsewhere' / 'keys.db'}")
     assert (ended.code, ended.error["code"]) == (2, "usage")
 
 
-def test_a_local_store_that_is_not_there_is_not_made(stores: Stores) -> None:
+def test_a_missing_local_store_is_not_created(stores: Stores) -> None:
     elsewhere = stores.folder / "home"
     for arguments in (["--to", f"sqlite://{stores.file}"], ["--store", f"sqlite://{stores.file}", "--to", "local"]):
         ended = stores.kojikey("store", "copy", *arguments, "--json", KOJIKEY_HOME=str(elsewhere))
@@ -242,7 +242,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("change", sorted(CHANGES))
 @pytest.mark.parametrize("more", [[], ["--dry-run"]])
-def test_what_somedocument_changed_is_not_copied(stores: Stores, change: str, more: list[str]) -> None:
+def test_a_key_that_was_changed_outside_kojikey_is_not_copied(stores: Stores, change: str, more: list[str]) -> None:
     with sqlite3.connect(stores.kojikey.home / "keys.db") as database:
         assert database.execute(CHANGES[change]).rowcount > 0
     database.close()
@@ -286,7 +286,7 @@ sys.exit(run(sys.argv[1:]))
 """
 
 
-def test_a_copy_that_is_killed_after_each_commit_goes_on_and_comes_to_its_end(stores: Stores) -> None:
+def test_a_copy_that_is_killed_after_any_commit_is_finished_by_another_run(stores: Stores) -> None:
     before, died = stores.source(), 0
     command = [sys.executable, "-c", DYING, "store", "copy", "--to", "team", "--json"]
     while True:

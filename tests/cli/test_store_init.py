@@ -74,22 +74,20 @@ def test_a_passphrase_file_with_another_passphrase_is_one_too(kojikey: Program, 
 
 
 @pytest.mark.parametrize("asked", [("--kek", "env"), ()])
-def test_a_kek_that_is_missing_is_no_other_one(kojikey: Program, asked: tuple[str, ...]) -> None:
+def test_a_missing_kek_is_not_reported_as_another_one(kojikey: Program, asked: tuple[str, ...]) -> None:
     init(kojikey, "--kek", "env")
     ended = init(kojikey, *asked, KOJIKEY_KEK=None)
     assert (ended.code, ended.result["action"]) == (0, "exists")
 
 
-def test_a_default_source_is_no_other_kek_than_the_store_s(kojikey: Program, tmp_path: Path) -> None:
+def test_the_default_source_is_not_reported_as_another_kek(kojikey: Program, tmp_path: Path) -> None:
     init(kojikey, "--kek", f"file:{tmp_path / 'kek'}")
     assert init(kojikey, KOJIKEY_KEK=KEK).result["action"] == "exists"
 
 
 @pytest.mark.parametrize("command", ["init", "rekey"])
 @pytest.mark.parametrize("source", ["nowhere", "env:", "passphrase:x", "", "env:1x", "env:A B"])
-def test_a_source_that_does_not_exist_is_a_mistake_also_where_there_is_a_store(
-    kojikey: Program, command: str, source: str
-) -> None:
+def test_an_unknown_source_is_refused_even_if_the_store_exists(kojikey: Program, command: str, source: str) -> None:
     init(kojikey, "--kek", "env")
     before = kojikey.snapshot()
     ended = kojikey("store", command, "--kek", source, "--json")
@@ -98,7 +96,7 @@ def test_a_source_that_does_not_exist_is_a_mistake_also_where_there_is_a_store(
 
 
 @pytest.mark.external
-def test_where_no_kek_is_found_the_store_that_was_asked_for_is_named(kojikey: Program, tmp_path: Path) -> None:
+def test_without_a_kek_source_the_requested_store_is_named(kojikey: Program, tmp_path: Path) -> None:
     url = f"sqlite://{tmp_path / 'team.db'}"
     refused(init(kojikey, url, KOJIKEY_KEK=None), 8, f"no store yet at {tmp_path / 'team.db'}")
 
@@ -128,7 +126,7 @@ def test_an_impossible_name_is_refused_before_anything_is_created(
         ("/\x1b[31m", None),
     ],
 )
-def test_what_a_header_says_is_quoted_in_what_is_to_be_typed(kojikey: Program, path: str, spoken: str | None) -> None:
+def test_text_from_a_header_is_quoted_in_a_suggested_command(kojikey: Program, path: str, spoken: str | None) -> None:
     init(kojikey, "--kek", "env")
     spec = {"source": "file", "kid": "k", "path": path}
     with sqlite3.connect(kojikey.home / "keys.db") as database:
@@ -139,7 +137,7 @@ def test_what_a_header_says_is_quoted_in_what_is_to_be_typed(kojikey: Program, p
     assert next_step("store rekey", "--kek", typed_source(spec)) == f"kojikey store rekey --kek {spoken or 'SOURCE'}"
 
 
-def test_a_kms_key_is_spoken_of_with_all_that_names_it() -> None:
+def test_a_kms_key_is_named_with_its_region_and_endpoint() -> None:
     spec = {"source": "awskms", "key": "arn:aws:kms:eu-central-1:1:key/k", "region": "eu-central-1", "name": "alias/k"}
     typed = next_step("store rekey", "--kek", typed_source(spec))
     assert typed.endswith(" 'awskms:arn:aws:kms:eu-central-1:1:key/k?region=eu-central-1'")
@@ -152,7 +150,7 @@ def test_a_kms_key_is_spoken_of_with_all_that_names_it() -> None:
 
 
 @pytest.mark.parametrize("name", ["a b.db", "a?b.db", "100%#.db"])
-def test_the_command_that_makes_a_missing_store_makes_that_one(kojikey: Program, tmp_path: Path, name: str) -> None:
+def test_the_suggested_command_creates_exactly_the_missing_store(kojikey: Program, tmp_path: Path, name: str) -> None:
     typed = str(tmp_path / name).replace("%", "%25").replace("?", "%3F").replace("#", "%23")
     hint = kojikey("list", "--store", f"sqlite://{typed}", "--json").error["hint"]
     assert "kojikey store init" in hint
@@ -161,7 +159,7 @@ def test_the_command_that_makes_a_missing_store_makes_that_one(kojikey: Program,
     assert (tmp_path / name).exists()
 
 
-def test_a_local_store_that_is_a_link_to_nothing_is_not_made_elsewhere(kojikey: Program, tmp_path: Path) -> None:
+def test_a_local_store_that_is_a_dangling_link_is_not_created_elsewhere(kojikey: Program, tmp_path: Path) -> None:
     kojikey.home.mkdir(mode=0o700)
     (kojikey.home / "keys.db").symlink_to(tmp_path / "unmounted.db")
     for command in (["list"], ["store", "init", "--kek", "env"]):
@@ -170,7 +168,7 @@ def test_a_local_store_that_is_a_link_to_nothing_is_not_made_elsewhere(kojikey: 
     assert not (tmp_path / "unmounted.db").exists()
 
 
-def test_a_folder_that_cannot_be_made_is_what_is_wrong(kojikey: Program) -> None:
+def test_a_folder_that_cannot_be_created_is_named(kojikey: Program) -> None:
     ended = init(kojikey, "sqlite:////proc/nowhere/keys.db", "--kek", "env")
     refused(ended, 7, "its folder /proc/nowhere cannot")
     assert "store init" not in (ended.error["hint"] or "")

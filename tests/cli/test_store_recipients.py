@@ -32,7 +32,7 @@ def as_person(team: Program, person: Person, *arguments: str) -> Ended:
     return team(*arguments, "--store", store, KOJIKEY_HOME=str(home), KOJIKEY_IDENTITY=person.secret, KOJIKEY_KEK=None)
 
 
-def test_both_read_the_key_and_a_stranger_does_not(team: Program) -> None:
+def test_every_recipient_reads_the_key_and_a_stranger_does_not(team: Program) -> None:
     key = team.added()
     assert as_person(team, BOB, "get", "elevenlabs", "--reveal").out == key.key
     refused = as_person(team, EVE, "get", "elevenlabs", "--reveal")
@@ -62,7 +62,7 @@ def test_the_list_has_who_added_whom_and_when(team: Program) -> None:
     assert BOB.recipient.text in table.out
 
 
-def test_somebody_is_added_and_removed_and_the_keys_they_could_read_are_listed(team: Program) -> None:
+def test_after_a_removal_the_keys_that_the_person_could_read_are_listed(team: Program) -> None:
     key = team.added()
     assert team("store", "recipients", "add", EVE.recipient.text, "eve").code == 0
     assert as_person(team, EVE, "get", "elevenlabs", "--reveal").out == key.key
@@ -80,7 +80,7 @@ def test_somebody_is_added_and_removed_and_the_keys_they_could_read_are_listed(t
     assert team("audit", "--verify").code == 0
 
 
-def test_a_public_key_that_is_typed_without_quotes_and_one_in_a_file(team: Program, tmp_path: Path) -> None:
+def test_a_public_key_is_read_without_quotes_and_from_a_file(team: Program, tmp_path: Path) -> None:
     typed = ssh_recipient("ed25519")
     assert team("store", "recipients", "add", *typed.text.split(), "carol@laptop").code == 0
     (tmp_path / "dora.pub").write_text(f"{ssh_recipient('rsa').text} dora@laptop\n")
@@ -101,7 +101,7 @@ def test_a_public_key_that_is_typed_without_quotes_and_one_in_a_file(team: Progr
     ],
     ids=str,
 )  # fmt: skip
-def test_what_cannot_be_done_changes_nothing(team: Program, words: tuple[str, ...], code: int) -> None:
+def test_a_refused_action_changes_nothing(team: Program, words: tuple[str, ...], code: int) -> None:
     before = team("store", "recipients", "--json").out
     typed = (BOB.recipient.text if word == "BOB" else word for word in words)
     refused = team("store", "recipients", *typed, "--json")
@@ -126,7 +126,7 @@ def test_a_secret_identity_as_an_argument_is_refused_and_not_repeated(team: Prog
         assert secret not in refused.said
 
 
-def test_a_store_is_made_only_by_one_of_its_recipients(kojikey: Program) -> None:
+def test_only_one_of_its_recipients_can_create_a_store(kojikey: Program) -> None:
     kojikey.environ["KOJIKEY_IDENTITY"] = ANNA.secret
     for more in ((), ("--recipient", BOB.recipient.text)):
         refused = kojikey("store", "init", "--kek", "recipients", *more)
@@ -174,7 +174,7 @@ def test_a_store_moves_to_recipients_and_away_again(kojikey: Program) -> None:
     assert kojikey("store", "recipients").code == 2
 
 
-def test_run_hands_no_identity_on(team: Program, tmp_path: Path) -> None:
+def test_run_passes_no_identity_on(team: Program, tmp_path: Path) -> None:
     team.added()
     path = tmp_path / "identity"
     path.write_text(ANNA.secret)
@@ -206,7 +206,7 @@ def test_a_plugin_is_started_only_for_what_the_user_named(team: Program, tmp_pat
     assert "--age-plugin=identity-v1" in log.read_text()
 
 
-def test_a_plugin_that_is_not_there_is_named(team: Program) -> None:
+def test_a_missing_plugin_is_named(team: Program) -> None:
     refused = team("store", "recipients", "add", age_plugin.recipient())
     assert refused.code == 8
     assert "age-plugin-kojitest" in refused.err

@@ -124,7 +124,7 @@ def test_doctor_and_store_info_say_until_when(locked: Program, kernel: PlayedKer
 @pytest.mark.parametrize(
     ("given", "seconds"), [(None, 8 * 3600), ("30m", 1800), ("1d", 86400), ("90s", 90), ("30d", 2592000)]
 )
-def test_it_is_kept_for_as_long_as_was_asked(
+def test_a_store_stays_unlocked_for_the_given_time(
     locked: Program, kernel: PlayedKernel, file: str, given: str | None, seconds: int
 ) -> None:
     unlock(locked, file, *(["--for", given] if given else []))
@@ -132,7 +132,7 @@ def test_it_is_kept_for_as_long_as_was_asked(
 
 
 @pytest.mark.parametrize("given", ["0s", "31d", "8", "x", "-1h", "8h30m", "", "1y"])
-def test_a_time_that_makes_no_sense_is_refused_before_anything(
+def test_a_malformed_time_is_refused_before_the_store_is_opened(
     locked: Program, kernel: PlayedKernel, file: str, given: str
 ) -> None:
     refused(locked("unlock", f"--for={given}", KOJIKEY_PASSPHRASE_FILE=file), 2, "--for")
@@ -148,21 +148,21 @@ def test_a_wrong_passphrase_keeps_nothing(locked: Program, kernel: PlayedKernel,
     assert kernel.kept() == []
 
 
-def test_the_passphrase_is_wanted_again_where_the_store_is_unlocked(
+def test_unlock_asks_for_the_passphrase_even_if_the_store_is_unlocked(
     locked: Program, kernel: PlayedKernel, file: str
 ) -> None:
     unlock(locked, file)
     refused(locked("unlock", "--for", "20d", "--no-input"), 8)
 
 
-def test_a_passphrase_file_of_the_environment_comes_before_what_is_kept(
+def test_a_passphrase_file_of_the_environment_has_precedence_over_the_keyring(
     locked: Program, kernel: PlayedKernel, file: str, tmp_path: Path
 ) -> None:
     unlock(locked, file)
     refused(locked("test", KOJIKEY_PASSPHRASE_FILE=str(tmp_path / "none")), 8)
 
 
-def test_another_kek_that_somebody_put_there_is_not_used(locked: Program, kernel: PlayedKernel, file: str) -> None:
+def test_another_kek_in_the_keyring_is_not_used(locked: Program, kernel: PlayedKernel, file: str) -> None:
     unlock(locked, file)
     ((_, key),) = kernel.kept()
     key.payload = key.payload[:-32] + bytes(32)
@@ -186,7 +186,7 @@ def test_a_missing_keyring_is_reported_before_the_passphrase_is_asked_for(
     refused(locked("unlock", "--json"), 2, '"code": "usage"')
 
 
-def test_lock_is_fine_where_nothing_is_kept(kojikey: Program, kernel: PlayedKernel) -> None:
+def test_lock_without_an_unlocked_store_is_exit_0(kojikey: Program, kernel: PlayedKernel) -> None:
     refused(kojikey("lock"), 0, "no store was unlocked")
     assert kojikey("lock", "--json").result == {"action": "unchanged", "dropped": 0}
     kernel.refuses = True
@@ -203,20 +203,18 @@ def test_lock_drops_the_keks_of_all_stores(locked: Program, kernel: PlayedKernel
     assert kernel.kept() == []
 
 
-def test_unlock_makes_no_store(kojikey: Program, kernel: PlayedKernel) -> None:
+def test_unlock_creates_no_store(kojikey: Program, kernel: PlayedKernel) -> None:
     refused(kojikey("unlock"), 5, "kojikey store init")
     assert not kojikey.home.exists()
 
 
-def test_a_store_that_was_moved_to_another_kek_leaves_the_old_one_nowhere(
-    locked: Program, kernel: PlayedKernel, file: str
-) -> None:
+def test_after_a_rekeying_the_old_kek_is_in_no_keyring(locked: Program, kernel: PlayedKernel, file: str) -> None:
     unlock(locked, file)
     assert locked("store", "rekey", "--kek", "env", KOJIKEY_KEK="A" * 43).code == 0
     assert kernel.kept() == []
 
 
-def test_neither_the_passphrase_nor_the_kek_is_said_or_in_a_file(
+def test_neither_the_passphrase_nor_the_kek_is_printed_or_written(
     locked: Program, kernel: PlayedKernel, file: str
 ) -> None:
     for more in ([], ["--json"]):
@@ -232,7 +230,7 @@ def test_neither_the_passphrase_nor_the_kek_is_said_or_in_a_file(
 
 
 @pytest.mark.skipif(not kernel_keyring.is_there(), reason="this kernel, or its sandbox, has no keyring to use")
-def test_on_a_terminal_it_asks_once_and_then_nothing_asks(locked: Program) -> None:
+def test_on_a_terminal_unlock_asks_once_and_no_command_asks_after_it(locked: Program) -> None:
     kid = None
     try:
         with on_a_terminal(locked, "unlock", "--for", "5m") as child:

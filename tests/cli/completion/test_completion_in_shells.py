@@ -272,7 +272,7 @@ def test_completing_opens_nothing_and_needs_no_kek(environ: dict[str, str]) -> N
     assert {path: path.stat().st_mtime_ns for path in Path(environ["KOJIKEY_HOME"]).iterdir()} == before
 
 
-def test_a_broken_set_up_offers_nothing_and_says_nothing(environ: dict[str, str], tmp_path: Path) -> None:
+def test_a_broken_set_up_offers_nothing_and_prints_nothing(environ: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "config.toml").write_text("= nonsense")
     done = subprocess.run(

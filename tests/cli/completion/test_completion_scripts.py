@@ -27,7 +27,7 @@ def test_there_is_no_other_script() -> None:
     assert {path.name for path in COMPLETIONS.iterdir()} == {shell.file for shell in SHELLS.values()}
 
 
-def test_every_kind_is_one_that_somebody_can_complete(kojikey: Program) -> None:
+def test_every_kind_has_a_completer(kojikey: Program) -> None:
     kojikey.added()
     kinds = {option.kind for entry in entries() for option in entry.options} | {entry.argument for entry in entries()}
     own = {kind for kind in kinds if kind is not None and not kind.startswith(CHOICES)} - {FILE, VARIABLE, NOTHING}
@@ -50,12 +50,12 @@ def test_a_script_names_every_command_and_every_long_option(shell: str) -> None:
             assert (option.long if shell != "fish" else f"-l {option.long[2:]}") in script
 
 
-def test_the_generator_writes_all(tmp_path: Path) -> None:
+def test_the_generator_writes_a_script_for_every_shell(tmp_path: Path) -> None:
     assert main(["--all", str(tmp_path / "made")]) == 0
     assert {path.name for path in (tmp_path / "made").iterdir()} == {path.name for path in COMPLETIONS.iterdir()}
 
 
-def test_the_generator_refuses_what_it_does_not_know(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_generator_refuses_unknown_arguments(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["tcsh"]) == 2
     assert "--all FOLDER" in capsys.readouterr().err
 
@@ -69,7 +69,7 @@ def test_the_command_prints_the_script_alone(kojikey: Program, shell: str) -> No
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_on_a_terminal_it_also_says_where_the_script_goes(kojikey: Program, shell: str) -> None:
+def test_on_a_terminal_the_command_also_explains_where_the_script_goes(kojikey: Program, shell: str) -> None:
     code, text = printed_on_a_terminal(kojikey, "completion", shell, columns=200)
     assert code == 0
     assert all(step in text for step in SHELLS[shell].steps)
@@ -77,7 +77,7 @@ def test_on_a_terminal_it_also_says_where_the_script_goes(kojikey: Program, shel
     assert SHELLS[shell].steps[-1] not in quiet
 
 
-def test_a_shell_without_a_script_is_refused_with_those_that_have_one(kojikey: Program) -> None:
+def test_an_unknown_shell_is_refused_and_the_known_ones_are_listed(kojikey: Program) -> None:
     ended = kojikey("completion", "tcsh")
     assert (ended.code, ended.out) == (2, "")
     assert "bash, zsh, fish, powershell" in ended.err
@@ -85,13 +85,13 @@ def test_a_shell_without_a_script_is_refused_with_those_that_have_one(kojikey: P
     assert kojikey("complete", "shell").out.split() == list(SHELLS)
 
 
-def test_a_config_that_has_mistakes_does_not_keep_anybody_from_the_script(kojikey: Program) -> None:
+def test_a_config_with_mistakes_does_not_prevent_the_script(kojikey: Program) -> None:
     kojikey.home.mkdir(mode=0o700)
     (kojikey.home / "config.toml").write_text("acount = 1")
     assert kojikey("completion", "fish").code == 0
 
 
-def test_the_grammar_of_powershell_has_no_fault_to_find() -> None:
+def test_powershell_parses_its_script_without_an_error() -> None:
     """No PowerShell is to be had here: its grammar, as editors have it, reads the script instead."""
     script = SHELLS["powershell"].script().encode()
     parser = Parser(Language(tree_sitter_powershell.language()))

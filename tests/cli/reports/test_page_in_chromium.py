@@ -107,7 +107,7 @@ def several(count: int) -> list[TestResult]:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("count", [FEW, exhaustive(500)])
-def test_words_are_whole_at_every_width(chromium: Browser, tmp_path: Path, count: int, scheme: str) -> None:
+def test_no_word_is_broken_at_any_width(chromium: Browser, tmp_path: Path, count: int, scheme: str) -> None:
     path = tmp_path / "keys.html"
     write_whole(str(path), page(*run_of(several(count))))
     chromium.prefer(scheme)
@@ -123,7 +123,7 @@ def test_words_are_whole_at_every_width(chromium: Browser, tmp_path: Path, count
     chromium.prefer("light")
 
 
-def test_many_providers_are_cards_on_a_wide_screen_too(chromium: Browser, tmp_path: Path) -> None:
+def test_many_providers_are_shown_as_cards_on_a_wide_screen_too(chromium: Browser, tmp_path: Path) -> None:
     found = [replace(result, provider=f"provider_{n % 12:02}") for n, result in enumerate(results(48))]
     found.sort(key=lambda result: (result.account, result.provider))
     path = tmp_path / "keys.html"
@@ -136,7 +136,7 @@ def test_many_providers_are_cards_on_a_wide_screen_too(chromium: Browser, tmp_pa
     chromium.resize(None)
 
 
-def test_what_to_do_names_the_accounts_and_leads_to_their_rows(chromium: Browser, tmp_path: Path) -> None:
+def test_the_next_steps_name_the_accounts_and_link_to_their_rows(chromium: Browser, tmp_path: Path) -> None:
     chromium.open(written(tmp_path, 500))
     groups = chromium.value("[...document.querySelectorAll('.steps li')].map(step => step.innerText)")
     assert len(groups) == 6
@@ -150,7 +150,7 @@ def test_what_to_do_names_the_accounts_and_leads_to_their_rows(chromium: Browser
     assert chromium.value("document.querySelector('.steps a[rel]').href").startswith("https://elevenlabs.io/")
 
 
-def test_an_address_of_another_site_than_the_provider_s_is_no_link(chromium: Browser, tmp_path: Path) -> None:
+def test_a_url_of_another_site_than_the_providers_is_not_a_link(chromium: Browser, tmp_path: Path) -> None:
     chromium.open(written(tmp_path, 20, words="look at https://evil.example/login or https://help.elevenlabs.io/keys"))
     hosts = chromium.value("[...new Set([...document.links].map(link => link.host))].sort()")
     assert hosts == ["", "elevenlabs.io", "help.elevenlabs.io"]

@@ -35,7 +35,7 @@ COMMAND = re.compile(r"\A\s*::|##\[")
 
 @pytest.mark.parametrize("words", ["plain words", HOSTILE])
 @pytest.mark.parametrize("fail_on", ["rejected", "limited", "indeterminate"])
-def test_the_junit_report_is_valid_and_counts_what_it_says(words: str, fail_on: str) -> None:
+def test_the_junit_report_is_valid_and_its_counts_are_right(words: str, fail_on: str) -> None:
     ending, rows = run_of(list(results(60, words=words, reasons=ALL_REASONS)), fail_on=fail_on)
     document = etree.fromstring("".join(junit(ending, rows)).encode("utf-8", "surrogatepass"))
     SCHEMA.assertValid(document)
@@ -45,7 +45,7 @@ def test_the_junit_report_is_valid_and_counts_what_it_says(words: str, fail_on: 
     assert int(suite.get("tests", "")) == len(suite.findall("testcase")) == 60
 
 
-def test_a_report_about_nothing_is_valid() -> None:
+def test_a_report_without_keys_is_valid() -> None:
     ending, rows = run_of([])
     SCHEMA.assertValid(etree.fromstring("".join(junit(ending, rows)).encode()))
     assert "No key was tested" in "".join(html.page(ending, rows))
@@ -56,7 +56,7 @@ def test_a_report_about_nothing_is_valid() -> None:
     ("fail_on", "elements"),
     [("rejected", ["skipped", "failure", "error"]), ("limited", ["failure", "failure", "error"])],
 )
-def test_what_counts_as_failed_is_what_fails_the_run(fail_on: str, elements: list[str]) -> None:
+def test_the_keys_that_count_as_failed_are_those_that_fail_the_run(fail_on: str, elements: list[str]) -> None:
     reasons = (Reason.MISSING_PERMISSION, Reason.INVALID_KEY, Reason.TIMEOUT)
     ending, rows = run_of(list(results(3, reasons=reasons)), fail_on=fail_on)
     document = etree.fromstring("".join(junit(ending, rows)).encode())
@@ -67,7 +67,7 @@ def unescaped(text: str) -> str:
     return text.replace("%0D", "\r").replace("%0A", "\n").replace("%3A", ":").replace("%2C", ",").replace("%25", "%")
 
 
-def test_an_annotation_is_one_command_however_hostile_its_words() -> None:
+def test_hostile_text_in_an_annotation_makes_no_second_command() -> None:
     ending, rows = run_of(list(results(10, words=HOSTILE)))
     lines = list(github.key_annotations(ending, rows))
     assert len(lines) == 6
@@ -79,7 +79,7 @@ def test_an_annotation_is_one_command_however_hostile_its_words() -> None:
         assert unescaped(match[3]).startswith('"><script>')
 
 
-def test_no_more_annotations_than_github_shows() -> None:
+def test_there_are_no_more_annotations_than_github_shows() -> None:
     ending, rows = run_of(list(results(500)))
     lines = list(github.key_annotations(ending, rows))
     kinds = [line.split(" ")[0] for line in lines]
@@ -88,7 +88,7 @@ def test_no_more_annotations_than_github_shows() -> None:
     assert "91 more keys" in lines[19]
 
 
-def test_the_summary_is_a_table_however_hostile_its_words() -> None:
+def test_hostile_text_does_not_break_the_table_of_the_summary() -> None:
     ending, rows = run_of(list(results(10, words=HOSTILE)))
     text = "".join(github.summary(ending, rows))
     for line in text.splitlines():
@@ -101,7 +101,7 @@ def test_the_summary_is_a_table_however_hostile_its_words() -> None:
     assert "@everyone" not in text
 
 
-def test_a_url_in_the_summary_is_whole_and_that_of_the_key_page_is_a_link() -> None:
+def test_a_url_in_the_summary_is_not_escaped_and_only_the_key_page_is_a_link() -> None:
     page = "https://elevenlabs.io/app/developers/api-keys?a=1&b=_x_"
     ending, rows = run_of(list(results(1, words=f"see {page}.", reasons=(Reason.INVALID_KEY,))))
     text = "".join(github.summary(ending, rows))
@@ -112,14 +112,14 @@ def test_a_url_in_the_summary_is_whole_and_that_of_the_key_page_is_a_link() -> N
     assert github.markdown("mail a_b@c.example or @all | x") == "mail `a_b@c.example` or @&#8203;all \\| x"
 
 
-def test_no_words_in_an_annotation_are_a_command_wherever_it_stands_on_a_line() -> None:
+def test_no_text_in_an_annotation_is_a_command_at_any_position_of_a_line() -> None:
     ending, rows = run_of(list(results(1, words="} ##[set-output name=x]y", reasons=(Reason.INVALID_KEY,))))
     (line,) = github.key_annotations(ending, rows)
     assert "set-output" in line
     assert "##[" not in line
 
 
-def test_the_summary_stays_within_what_github_takes(tmp_path: Path) -> None:
+def test_the_summary_stays_within_githubs_limit(tmp_path: Path) -> None:
     path = tmp_path / "summary"
     path.write_bytes(b"x" * 1000)
     ending, rows = run_of(list(results(12000, words="w" * 200, reasons=(Reason.INVALID_KEY,))))
@@ -164,12 +164,12 @@ def test_a_hostile_provider_adds_no_tag_to_the_page() -> None:
     assert not set(pages[1]) & {"\x00", "\x1b", "\ud800", "\u202e"}
 
 
-def test_a_page_that_is_no_https_address_is_no_link() -> None:
+def test_a_page_whose_url_is_not_https_is_not_a_link() -> None:
     assert html._link("javascript:alert(1)") == ""
     assert html._link('https://x.example/"onmouseover="x').count('"') == 4
 
 
-def test_a_line_on_github_is_no_command() -> None:
+def test_no_line_on_github_is_a_command() -> None:
     for line in ("::error::x", "  ::add-mask::x", "a ##[command]x", HOSTILE):
         for part in re.split(r"[\r\n]", escaped(line)):
             assert not COMMAND.search(part)
@@ -180,7 +180,7 @@ PLANS = ("##[error]plan", " ::error::plan", "a " * 98 + "::error::plan", "x ##[a
 
 @pytest.mark.parametrize("form", [on_screen.StreamedTable, on_screen.DrawnTable])
 @pytest.mark.parametrize("plan", PLANS)
-def test_usage_on_github_is_no_command(
+def test_no_usage_text_on_github_is_a_command(
     plan: str, form: type[on_screen.DrawnTable], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     call = Call(Command("test", "", lambda _: 0), {})
@@ -195,7 +195,7 @@ def test_usage_on_github_is_no_command(
     assert [line for line in re.split(r"[\r\n]", said) if COMMAND.search(line)] == []
 
 
-def test_a_label_on_github_is_no_command(kojikey: Program) -> None:
+def test_no_label_on_github_is_a_command(kojikey: Program) -> None:
     kojikey.environ["GITHUB_ACTIONS"] = "true"
     label = "##[error]pwned ::error::pwned"
     for command in (("list",), ("list", "--json"), ("history", "elevenlabs"), ("test", "--jsonl"), ("test",)):
@@ -206,14 +206,14 @@ def test_a_label_on_github_is_no_command(kojikey: Program) -> None:
         kojikey("remove", "elevenlabs", "--yes")
 
 
-def test_an_argument_on_github_comes_back_as_no_command(kojikey: Program) -> None:
+def test_no_repeated_argument_on_github_is_a_command(kojikey: Program) -> None:
     kojikey.environ["GITHUB_ACTIONS"] = "true"
     for arguments in (("test", "##[error]x"), ("list", "--label", "##[error]x"), ("check", "--require", "##[error]x")):
         for more in ((), ("--json",)):
             assert "##[" not in kojikey(*arguments, *more).said
 
 
-def test_json_on_github_says_the_same_and_is_no_command() -> None:
+def test_json_on_github_is_equal_and_contains_no_command() -> None:
     text = json.dumps({"detail": HOSTILE})
     made = escaped_json(text)
     assert "##[" not in made
@@ -228,7 +228,9 @@ def on_github(kojikey: Program, tmp_path: Path) -> Program:
     return kojikey
 
 
-def test_github_gets_annotations_by_itself_and_stdout_stays_json(on_github: Program, tmp_path: Path) -> None:
+def test_in_a_workflow_annotations_are_written_without_an_option_and_stdout_stays_json(
+    on_github: Program, tmp_path: Path
+) -> None:
     people = on_github("test")
     assert "::error title=default/google_gemini%3A rejected (invalid_key)::" in people.out
     machine = on_github("test", "--json")
@@ -237,13 +239,13 @@ def test_github_gets_annotations_by_itself_and_stdout_stays_json(on_github: Prog
     assert "| default | google\\_gemini |" in (tmp_path / "summary.md").read_text()
 
 
-def test_elsewhere_github_gets_annotations_when_asked(kojikey: Program, sandbox: Sandbox) -> None:
+def test_outside_a_workflow_annotations_are_written_only_with_the_option(kojikey: Program, sandbox: Sandbox) -> None:
     kojikey.add("google_gemini", "invalid_key", "--no-test")
     assert "::error" not in kojikey("test").out
     assert "::error" in kojikey("test", "--github").out
 
 
-def test_the_reports_of_a_real_run_are_whole_and_without_keys(kojikey: Program, tmp_path: Path) -> None:
+def test_the_reports_of_a_real_run_are_complete_and_contain_no_key(kojikey: Program, tmp_path: Path) -> None:
     key = kojikey.added("elevenlabs")
     kojikey.add("google_gemini", "invalid_key", "--no-test")
     xml, page = tmp_path / "keys.xml", tmp_path / "keys.html"
@@ -278,7 +280,7 @@ def test_the_page_reports_no_rotation_as_due_for_a_disabled_account(
         ("", 0, ""),
     ],
 )
-def test_an_outcome_that_was_not_kept_says_whether_the_key_or_the_store_is_why(
+def test_the_line_about_an_outcome_that_was_not_kept_names_the_reason(
     capsys: pytest.CaptureFixture[str], streamed: bool, unkept: str, attempts: int, words: str
 ) -> None:
     (result,) = results(1)

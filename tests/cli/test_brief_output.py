@@ -56,7 +56,7 @@ def test_the_summary_names_the_accounts_the_first_ten_of_a_group(crowd: Program)
     assert all(set(group["accounts"]) <= set(names) for group in groups)
 
 
-def test_a_long_line_of_a_long_run_is_broken_between_words(crowd: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_line_of_a_long_run_is_wrapped_between_words(crowd: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     from kojikey.cli.output.failure import wrapped
 
     monkeypatch.setenv("COLUMNS", "40")

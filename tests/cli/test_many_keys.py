@@ -48,7 +48,7 @@ def pairs(results: list[dict[str, object]]) -> set[tuple[object, object]]:
     return {(result["account"], result["provider"]) for result in results}
 
 
-def test_all_keys_of_all_accounts_are_tested_and_summed_up(many: Program) -> None:
+def test_all_keys_of_all_accounts_are_tested_and_counted(many: Program) -> None:
     ended = many("test", "--all-accounts", "--json")
     assert ended.code == 3
     assert len(pairs(ended.results)) == 24
@@ -60,14 +60,14 @@ def test_all_keys_of_all_accounts_are_tested_and_summed_up(many: Program) -> Non
     assert all(group["next"] for group in ended.document["groups"])
 
 
-def test_a_long_run_is_one_document_all_the_same(many: Program, streamed: None) -> None:
+def test_a_long_run_is_one_document_too(many: Program, streamed: None) -> None:
     ended = many("test", "--all-accounts", "--json", "--concurrency", "4")
     assert (ended.code, ended.document["exit_code"]) == (3, 3)
     assert (ended.document["schema"], ended.document["command"]) == ("kojikey/1", "test")
     assert len(pairs(ended.results)) == 24
 
 
-def test_a_long_run_lists_every_key_and_what_to_do(many: Program, streamed: None) -> None:
+def test_a_long_run_lists_every_key_and_the_next_steps(many: Program, streamed: None) -> None:
     ended = many("test", "--all-accounts")
     lines = ended.out.splitlines()
     assert sum(line.startswith(("✓ ", "! ", "✗ ")) for line in lines) == 24
@@ -75,7 +75,7 @@ def test_a_long_run_lists_every_key_and_what_to_do(many: Program, streamed: None
     assert "    next: create new keys, then rotate them all at once: kojikey rotate --batch FILE" in lines
 
 
-def test_json_lines_come_one_a_result_and_the_summary_last(many: Program) -> None:
+def test_json_lines_are_one_per_result_and_the_summary_is_last(many: Program) -> None:
     ended = many("test", "--all-accounts", "--jsonl")
     *results, last = [json.loads(line) for line in ended.out.splitlines()]
     assert len(pairs(results)) == 24
@@ -83,7 +83,7 @@ def test_json_lines_come_one_a_result_and_the_summary_last(many: Program) -> Non
     assert last["exit_code"] == ended.code == 3
 
 
-def test_shards_are_all_keys_and_none_twice(many: Program) -> None:
+def test_the_shards_have_every_key_exactly_once(many: Program) -> None:
     parts = [pairs(many("test", "--all-accounts", "--shard", f"{part}/3", "--json").results) for part in (1, 2, 3)]
     assert sum(map(len, parts)) == 24
     assert len(set.union(*parts)) == 24
@@ -107,7 +107,7 @@ def test_processes_that_share_a_run_test_and_record_each_key_once(many: Program,
 
 
 @pytest.mark.parametrize("shard", ["0/3", "4/3", "1", "1/0", "a/b", "1/3/5", "-1/3"])
-def test_a_shard_that_makes_no_sense_is_refused(many: Program, shard: str) -> None:
+def test_a_malformed_shard_is_refused(many: Program, shard: str) -> None:
     assert many("test", "--all-accounts", f"--shard={shard}").code == 2
 
 
@@ -119,7 +119,7 @@ NO_PACE = [
 
 @pytest.mark.parametrize("option", NO_PACE, ids=" ".join)
 @pytest.mark.parametrize("command", [("test", "--all-accounts"), ("rotate", "--batch", "-")], ids=" ".join)
-def test_a_pace_that_makes_no_sense_is_refused_before_anything_is_read(
+def test_a_rate_or_concurrency_out_of_range_is_refused_before_anything_is_read(
     kojikey: Program, command: tuple[str, ...], option: tuple[str, ...]
 ) -> None:
     ended = kojikey(*command, *option, KOJIKEY_STORE="sqlite:///nowhere/at/all.db")
@@ -131,7 +131,7 @@ def test_a_pace_that_makes_no_sense_is_refused_before_anything_is_read(
 @pytest.mark.parametrize(
     "command", [("test", "--all-accounts", "--junit"), ("test", "--all-accounts", "--html"), ("scan", "--sarif")]
 )
-def test_a_report_that_cannot_be_written_is_7_before_anything_is_read(
+def test_a_report_that_cannot_be_written_is_refused_before_anything_is_read(
     kojikey: Program, tmp_path: Path, command: tuple[str, ...], place: str
 ) -> None:
     path = place.format(tmp_path)
@@ -145,7 +145,7 @@ def test_a_report_that_cannot_be_written_is_7_before_anything_is_read(
     "options",
     [("--junit", ""), ("--html", ""), ("--junit", "{}/x", "--html", "{}/x"), ("--junit", "{}/x", "--html", "{}/./x")],
 )
-def test_reports_without_a_place_of_their_own_are_refused_before_anything_is_read(
+def test_two_reports_for_one_file_are_refused_before_anything_is_read(
     kojikey: Program, tmp_path: Path, options: tuple[str, ...]
 ) -> None:
     named = [option.format(tmp_path) for option in options]
@@ -153,7 +153,7 @@ def test_reports_without_a_place_of_their_own_are_refused_before_anything_is_rea
     assert kojikey("test", "elevenlabs", "--stdin", *named, stdin="sk_" + "a1" * 24).code == 2
 
 
-def test_a_batch_goes_without_an_account_for_each_line_has_its_own(kojikey: Program) -> None:
+def test_a_batch_refuses_an_account_because_each_line_has_its_own(kojikey: Program) -> None:
     ended = kojikey("rotate", "--batch", "-", "-a", "acme")
     assert ended.code == 2
     assert "--account" in ended.err
@@ -169,13 +169,15 @@ def test_keys_that_were_tested_lately_are_left_out(many: Program) -> None:
 
 
 @pytest.mark.parametrize(("fail_on", "code"), [("rejected", 0), ("limited", 3), ("indeterminate", 3)])
-def test_what_fails_the_run_can_be_chosen(kojikey: Program, sandbox_of_all: Sandbox, fail_on: str, code: int) -> None:
+def test_an_option_chooses_the_outcomes_that_fail_the_run(
+    kojikey: Program, sandbox_of_all: Sandbox, fail_on: str, code: int
+) -> None:
     fill_home(kojikey.home, KEK, sandbox_of_all, 2, reason=lambda _: "missing_permission")
     assert kojikey("test", "--all-accounts", "--fail-on", fail_on).code == code
 
 
 @pytest.mark.parametrize("fault", ["reset", "garbage", "portal", "rate_limit_all", "down"])
-def test_a_broken_provider_condemns_no_key_and_holds_up_no_other(many: Program, fault: str) -> None:
+def test_a_broken_provider_rejects_no_key_and_does_not_delay_the_others(many: Program, fault: str) -> None:
     many.sandbox.fault("elevenlabs", fault)
     many.sandbox.retry_after = 0
     ended = many("test", "--all-accounts", "--json", "--fail-on", "rejected")
@@ -185,7 +187,9 @@ def test_a_broken_provider_condemns_no_key_and_holds_up_no_other(many: Program, 
     assert sorted(outcomes["google_gemini"]) == ["limited"] * 4 + ["rejected"] * 4 + ["valid"] * 4
 
 
-def test_a_provider_that_drips_is_a_timeout_and_no_bad_key(kojikey: Program, sandbox_of_all: Sandbox) -> None:
+def test_a_provider_that_answers_byte_by_byte_is_a_timeout_and_not_a_bad_key(
+    kojikey: Program, sandbox_of_all: Sandbox
+) -> None:
     fill_home(kojikey.home, KEK, sandbox_of_all, 3)
     sandbox_of_all.fault("google_gemini", "slow")
     ended = kojikey("test", "--all-accounts", "--json", "--timeout", "0.3")
@@ -194,7 +198,7 @@ def test_a_provider_that_drips_is_a_timeout_and_no_bad_key(kojikey: Program, san
     assert ended.code == 4
 
 
-def test_an_endpoint_that_is_down_is_said_once_and_its_keys_are_left_for_another_run(
+def test_an_endpoint_that_is_down_is_reported_once_and_its_keys_are_left_for_another_run(
     kojikey: Program, sandbox_of_all: Sandbox
 ) -> None:
     fill_home(kojikey.home, KEK, sandbox_of_all, 30)
@@ -213,7 +217,7 @@ def test_an_endpoint_that_is_down_is_said_once_and_its_keys_are_left_for_another
     assert rest.code == 0
 
 
-def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(many: Program) -> None:
+def test_ctrl_c_keeps_finished_outcomes_and_prints_how_to_continue(many: Program) -> None:
     with many.sandbox.hold(after=20):
         running = subprocess.Popen(
             [*COMMAND, "test", "--all-accounts", "--concurrency", "2", "--json"],
@@ -236,7 +240,7 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(many: Program) -> N
     assert len(rest.results) + len(done) == 24
 
 
-def test_a_run_that_took_up_another_one_names_the_moment_of_that_one(many: Program) -> None:
+def test_a_continued_run_names_the_start_of_the_first_one(many: Program) -> None:
     """Keys that were tested between the two moments would be tested again by the later one."""
     many.sandbox.forget()
     with many.sandbox.hold(after=2):
@@ -267,7 +271,7 @@ def test_a_bar_is_drawn_on_a_terminal_and_leaves_no_trace_in_a_pipe(many: Progra
     assert b"\x1b[2K" in after, "the bar was not taken away"
 
 
-def test_a_report_that_has_no_place_is_refused_before_anything_is_asked(many: Program, tmp_path: Path) -> None:
+def test_a_report_in_a_missing_folder_is_refused_before_a_question(many: Program, tmp_path: Path) -> None:
     many.sandbox.forget()
     ended = many("test", "--all-accounts", "--junit", str(tmp_path / "nowhere" / "keys.xml"))
     assert ended.code == 7
@@ -292,7 +296,7 @@ def test_the_hint_about_a_report_without_a_place_can_be_typed_as_it_stands(
     assert ended.error["hint"] == hint.format(tmp_path)
 
 
-def test_a_run_that_cannot_finish_its_report_leaves_the_old_one(many: Program, tmp_path: Path) -> None:
+def test_a_run_that_cannot_finish_its_report_keeps_the_old_one(many: Program, tmp_path: Path) -> None:
     report = tmp_path / "keys.html"
     report.write_text("old")
     from kojikey.model.atomic_file import write_whole
@@ -321,7 +325,7 @@ def test_a_report_that_cannot_be_written_fails_a_run_that_went_well(
     assert "No space left on device" in ended.error["message"]
 
 
-def test_the_rate_that_was_asked_for_is_that_of_the_run(
+def test_the_run_keeps_to_the_rate_of_the_option(
     kojikey: Program, sandbox_of_all: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs: list[Traffic] = []
@@ -338,7 +342,7 @@ def test_the_rate_that_was_asked_for_is_that_of_the_run(
 
 
 @pytest.mark.parametrize("report", ["junit", "html"])
-def test_a_report_to_standard_output_is_there_alone(kojikey: Program, report: str) -> None:
+def test_a_report_to_standard_output_is_the_only_output_there(kojikey: Program, report: str) -> None:
     kojikey.added()
     ended = kojikey("test", f"--{report}", "-")
     assert ended.code == 0
@@ -350,7 +354,7 @@ def test_a_report_to_standard_output_is_there_alone(kojikey: Program, report: st
     assert "standard output" in both.error["message"]
 
 
-def test_a_page_and_a_warning_are_said_once(kojikey: Program) -> None:
+def test_a_page_and_a_warning_are_printed_once(kojikey: Program) -> None:
     key = kojikey.sandbox.add_key("google_gemini", "AIzaSyD3v9Xw7Kp2Vn5Ht1Rb8Yd4Lf6Gs2Jm0Ce")
     kojikey.sandbox.set_reason(key.key, "invalid_key")
     ended = kojikey("test", "google_gemini", "--stdin", "--base-url", key.base_url, stdin=key.key)
@@ -359,7 +363,7 @@ def test_a_page_and_a_warning_are_said_once(kojikey: Program) -> None:
     assert ended.said.count("https://aistudio.google.com/api-keys") == 1
 
 
-def test_what_to_do_next_names_the_store_that_was_tested(kojikey: Program, tmp_path: Path) -> None:
+def test_the_next_steps_name_the_store_that_was_tested(kojikey: Program, tmp_path: Path) -> None:
     url = f"sqlite://{tmp_path / 'team.db'}"
     assert kojikey("store", "init", url, "--kek", "env", "--name", "team").code == 0
     for account in ("a", "b"):
@@ -394,7 +398,7 @@ def uncounted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("uncounted")
-def test_keys_that_were_not_counted_are_tested_and_counted_along(many: Program) -> None:
+def test_keys_that_were_not_counted_before_are_tested_and_counted_during_the_run(many: Program) -> None:
     ended = many("test", "--all-accounts", "--json")
     assert ended.code == 3
     assert len(pairs(ended.results)) == 24
@@ -403,7 +407,7 @@ def test_keys_that_were_not_counted_are_tested_and_counted_along(many: Program) 
 
 @pytest.mark.usefixtures("uncounted")
 @pytest.mark.parametrize(("most", "left", "words"), [(100, 24, "0 of 24"), (3, 8, "0 of at least 8")])
-def test_what_a_stopped_run_did_not_read_is_counted_as_far_as_that_is_quick(
+def test_a_stopped_run_counts_a_limited_number_of_unread_keys(
     many: Program, monkeypatch: pytest.MonkeyPatch, most: int, left: int, words: str
 ) -> None:
     async def interrupted(_: object, keys: Iterator[object], **__: object) -> None:
