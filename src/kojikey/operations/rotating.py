@@ -28,7 +28,7 @@ from kojikey.model.next_step import next_step
 from kojikey.model.secret import Secret
 from kojikey.model.timestamps import now
 from kojikey.model.verdict import Outcome, Verdict
-from kojikey.operations.audit.audit_verification import ensure_known
+from kojikey.operations.audit.audit_verification import ensure_in_trail
 from kojikey.operations.key_document import change_key
 from kojikey.operations.key_records import ensure_not_minting, key_of, sealed_version, stored_key, tested
 from kojikey.operations.key_settings import KeySettings, settled
@@ -136,13 +136,13 @@ async def resume(
         KeyNotFound, VersionNotFound: nothing is staged. AuditBroken: by the audit trail, another value is staged.
         ChangedMeanwhile, StoreUnavailable, CannotOpen: as for :func:`rotate`.
     """
-    staged = await in_store(lambda: _known(open_store, _chosen(open_store, account, provider, Stage.STAGED)))
+    staged = await in_store(lambda: _checked_by_trail(open_store, _find(open_store, account, provider, Stage.STAGED)))
     return await _test_and_promote(open_store, staged, test=test, approve=approve, in_store=in_store)
 
 
 def abort(open_store: OpenStore, *, account: str, provider: str, is_revoked: bool = False) -> ChangeResult:
     """Discard the staged value; ``is_revoked``: it was deleted at the provider. Raises the errors of :func:`resume`."""
-    staged = _chosen(open_store, account, provider, Stage.STAGED)
+    staged = _find(open_store, account, provider, Stage.STAGED)
     before = (event_draft("revoked_at_provider", provider, staged.version),) if is_revoked else ()
     return _discard(open_store, staged, action="aborted", verdict=None, before=before)
 
@@ -166,7 +166,7 @@ async def rollback(
     previous = await in_store(lambda: _to_roll_back(open_store, account, provider))
     verdict = await _tested(open_store, previous, test, in_store)
     if not accepted(verdict, approve):
-        return await in_store(lambda: _kept(open_store, previous, None, verdict))
+        return await in_store(lambda: _keep(open_store, previous, None, verdict))
     return await in_store(lambda: _promote(open_store, previous, action="rolled_back", verdict=verdict))
 
 
@@ -185,11 +185,11 @@ async def retire(
         KeyNotFound, VersionNotFound: there is no previous version.
         ChangedMeanwhile, StoreUnavailable, CannotOpen: as for :func:`rotate`.
     """
-    previous = await in_store(lambda: _chosen(open_store, account, provider, Stage.PREVIOUS))
+    previous = await in_store(lambda: _find(open_store, account, provider, Stage.PREVIOUS))
     verdict = await _tested(open_store, previous, test, in_store)
     if is_forced or (verdict is not None and verdict.outcome is Outcome.REJECTED):
         return await in_store(lambda: _discard(open_store, previous, action="retired", verdict=verdict))
-    return await in_store(lambda: _kept(open_store, previous, None, verdict))
+    return await in_store(lambda: _keep(open_store, previous, None, verdict))
 
 
 def _stage(open_store: OpenStore, new: Replacement, seen: Stored) -> _Chosen:
@@ -221,7 +221,7 @@ async def _test_and_promote(
     # A minted key stays staged: it exists at the provider, and may not be known everywhere there yet.
     if verdict is not None and verdict.outcome is Outcome.REJECTED and not staged.version.is_minted:
         return await in_store(lambda: _discard(open_store, staged, action="aborted", verdict=verdict))
-    return await in_store(lambda: _kept(open_store, staged, "staged", verdict))
+    return await in_store(lambda: _keep(open_store, staged, "staged", verdict))
 
 
 async def _tested(open_store: OpenStore, chosen: _Chosen, test: Probe | None, in_store: StoreCalls) -> Verdict | None:
@@ -236,16 +236,16 @@ async def _tested(open_store: OpenStore, chosen: _Chosen, test: Probe | None, in
     return await test(secret, target) if test else None
 
 
-def _kept(open_store: OpenStore, chosen: _Chosen, action: Action | None, verdict: Verdict | None) -> ChangeResult:
-    return _result(_keep(open_store, chosen, verdict), action, chosen.version, verdict)
+def _keep(open_store: OpenStore, chosen: _Chosen, action: Action | None, verdict: Verdict | None) -> ChangeResult:
+    """Save the outcome of a test that changes no stage, and return the result.
 
-
-def _keep(open_store: OpenStore, chosen: _Chosen, verdict: Verdict | None) -> Key:
-    """Save the outcome of a test that changes no stage. Raises the errors of :func:`_ensure_still_there`."""
-    kept = keep_outcome(open_store, chosen.stored, chosen.version.number, verdict) if verdict else chosen.key
-    if kept is None or not _has(kept, chosen.version):
+    Raises:
+        ChangedMeanwhile: the version is gone, or in another stage.
+    """
+    key = keep_outcome(open_store, chosen.stored, chosen.version.number, verdict) if verdict else chosen.key
+    if key is None or not _is_in_stage(key, chosen.version):
         raise ChangedMeanwhile(chosen.stored.ref)
-    return kept
+    return _result(key, action, chosen.version, verdict)
 
 
 def _promote(open_store: OpenStore, chosen: _Chosen, *, action: Action, verdict: Verdict | None) -> ChangeResult:
@@ -261,7 +261,7 @@ def _promote(open_store: OpenStore, chosen: _Chosen, *, action: Action, verdict:
 
     event = "promoted" if action == "rotated" else action
     draft = event_draft(event, chosen.key.provider, chosen.version, verdict)
-    after = _changed(open_store, chosen, promoted, (draft,))
+    after = _change(open_store, chosen, promoted, (draft,))
     return _result(after, action, after.current, verdict)
 
 
@@ -274,11 +274,11 @@ def _discard(
     before: tuple[EventDraft, ...] = (),
 ) -> ChangeResult:
     draft = event_draft(action, chosen.key.provider, chosen.version, verdict)
-    after = _changed(open_store, chosen, lambda key, version: key.without(version.stage), (*before, draft))
+    after = _change(open_store, chosen, lambda key, version: key.without(version.stage), (*before, draft))
     return _result(after, action, chosen.version, verdict)
 
 
-def _changed(
+def _change(
     open_store: OpenStore, chosen: _Chosen, change: Callable[[Key, Version], Key], drafts: tuple[EventDraft, ...]
 ) -> Key:
     """Change the key of a version; repeat it if somebody else changed the key, but not this version's stage.
@@ -290,11 +290,11 @@ def _changed(
     def changed(key: Key, _: Sealer) -> tuple[Key, tuple[EventDraft, ...]]:
         return change(key, key.version(chosen.version.stage) or chosen.version), drafts
 
-    _, after = change_key(open_store, chosen.stored, changed, may_repeat=lambda key: _has(key, chosen.version))
+    _, after = change_key(open_store, chosen.stored, changed, may_repeat=lambda key: _is_in_stage(key, chosen.version))
     return after
 
 
-def _chosen(open_store: OpenStore, account: str, provider: str, stage: Stage) -> _Chosen:
+def _find(open_store: OpenStore, account: str, provider: str, stage: Stage) -> _Chosen:
     stored = stored_key(open_store, account=account, provider=provider)
     return _in_stage(stored, key_of(stored), stage)
 
@@ -310,10 +310,10 @@ def _to_roll_back(open_store: OpenStore, account: str, provider: str) -> _Chosen
     stored = stored_key(open_store, account=account, provider=provider)
     key = key_of(stored)
     ensure_not_minting(key)  # checked first: this error helps more than that of a missing version
-    return _known(open_store, _in_stage(stored, key, Stage.PREVIOUS))
+    return _checked_by_trail(open_store, _in_stage(stored, key, Stage.PREVIOUS))
 
 
-def _known(open_store: OpenStore, chosen: _Chosen) -> _Chosen:
+def _checked_by_trail(open_store: OpenStore, chosen: _Chosen) -> _Chosen:
     """Return a version after checking that it is in this stage by the audit trail.
 
     A writer of the store could put an old version back, and that opens, because it is genuine.
@@ -323,7 +323,7 @@ def _known(open_store: OpenStore, chosen: _Chosen) -> _Chosen:
     """
     stage = chosen.version.stage
     try:
-        ensure_known(open_store, chosen.key, stage)
+        ensure_in_trail(open_store, chosen.key, stage)
     except AuditBroken as error:
         _ensure_still_there(open_store, chosen)
         error.effect = Effect.NOTHING_CHANGED
@@ -339,12 +339,12 @@ def _ensure_still_there(open_store: OpenStore, chosen: _Chosen) -> None:
         ChangedMeanwhile: it is gone, or in another stage: somebody else rotated, aborted or removed meanwhile.
     """
     stored = open_store.store.read(chosen.stored.ref)
-    if stored is None or not _has(key_of(stored), chosen.version):
+    if stored is None or not _is_in_stage(key_of(stored), chosen.version):
         raise ChangedMeanwhile(chosen.stored.ref)
 
 
-def _has(key: Key, version: Version) -> bool:
-    """Return whether a key still has a version in the same stage.
+def _is_in_stage(key: Key, version: Version) -> bool:
+    """Return whether a key still has a version in the stage of that version.
 
     The sealed records are compared, because a key that was removed and added again has a version of the same number.
     """

@@ -131,7 +131,7 @@ def ensure_whole(open_store: OpenStore, *, account: str) -> None:
         raise problems[0]
 
 
-def ensure_known(open_store: OpenStore, key: Key, stage: Stage) -> None:
+def ensure_in_trail(open_store: OpenStore, key: Key, stage: Stage) -> None:
     """Check that a key has in a stage the version that it should have by the account's events.
 
     Raises:
@@ -141,7 +141,7 @@ def ensure_known(open_store: OpenStore, key: Key, stage: Stage) -> None:
     if stored is None or stored.document["wrapped"] is None:
         raise open_store.missing_account(key.account)
     end, expected = _followed(open_store, key.account, stored)
-    expected.ensure_known(key, stage, end=end.seq)
+    expected.ensure_expected(key, stage, end=end.seq)
 
 
 class _Checked(NamedTuple):

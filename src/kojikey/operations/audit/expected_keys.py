@@ -76,7 +76,7 @@ class ExpectedKeys:
                 text = f"the {validators.shown(provider)} key was removed outside kojikey: {_last_about(expected)} it"
                 yield self._broken(end, text)
 
-    def ensure_known(self, key: Key, stage: Stage, *, end: int) -> None:
+    def ensure_expected(self, key: Key, stage: Stage, *, end: int) -> None:
         """Check that a stage of a key has the version that it should have by the events.
 
         Raises:
