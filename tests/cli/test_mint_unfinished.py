@@ -84,6 +84,16 @@ def test_after_the_mint_is_finished_or_discarded_nothing_is_refused(
     assert kojikey("remove", "xai", "--yes").code == 0
 
 
+def test_list_and_history_show_that_a_key_is_being_created(kojikey: Program) -> None:
+    mint = set_up(kojikey, "xai")
+    assert "being created" not in kojikey("list").out + kojikey("history", "xai").out
+    mint.managed.fail("create", "lost")
+    assert mint.mint().code == 4
+    assert "a new key is being created" in kojikey("list").out
+    history = kojikey("history", "xai").out
+    assert "being created at the provider: finish it with kojikey rotate xai --resume" in history
+
+
 def test_commands_that_only_read_are_not_refused(kojikey: Program, unfinished: Mint) -> None:
     for command in (("get", "xai", "--reveal"), ("list",), ("history", "xai"), ("test", "xai"), ("audit", "--verify")):
         assert kojikey(*command).code == 0, command

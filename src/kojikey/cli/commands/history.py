@@ -6,6 +6,7 @@ from kojikey.cli.command import Call, Command
 from kojikey.cli.commands.key_choice import choose_key
 from kojikey.cli.context import context_of
 from kojikey.cli.options import COMMON, KEY
+from kojikey.model.next_step import finish_or_discard
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,6 +46,9 @@ def _show(page: Page, result: HistoryResult) -> None:
     for version in result.versions:
         if version.at_provider is not None and version.at_provider.key_id:
             page.line(f"version {version.number} is {version.at_provider.key_id} at the provider", indent=2)
+    if result.key.minting is not None:
+        ways = page.terminal.completed(finish_or_discard(result.key.provider), account=result.key.account)
+        page.line(f"a new key is being created at the provider: {ways}", indent=2)
 
 
 def _cells(page: Page, version: Version, length: int) -> Cells:

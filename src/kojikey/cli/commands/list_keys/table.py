@@ -60,6 +60,7 @@ def _notes(row: ListRow, key: Key) -> str:
     staged = key.version(Stage.STAGED)
     notes = [
         f"version {staged.number} staged" if staged else "",
+        "a new key is being created" if key.minting else "",
         "rotation due" if row.is_due else f"{key.age_days(row.moment)} d old",
         _expiry(row, key.current.expires_at) if key.current.expires_at else "",
         key.label or "",
