@@ -38,7 +38,7 @@ class RecentLists:
     ) -> tuple[RemoteKey, ...]:
         """Return the keys of a parent that match, from a list that is new or at most a minute old.
 
-        ``request`` is awaited for a new list if the recent one has no match. Whoever waits for such a request uses its
+        ``request`` is awaited for a new list if the recent one has no match. Other searches that wait meanwhile use its
         list too.
         """
         began = self._clock()
