@@ -260,7 +260,7 @@ complete -c kojikey -n '__kojikey_in rotate' -l admin-account -x -a '(__kojikey_
 complete -c kojikey -n '__kojikey_in rotate' -l allow-wider -d 'with --mint: even if the new key may be allowed more than the old one'
 complete -c kojikey -n '__kojikey_in rotate' -l propagation -x -d 'how long to wait until the provider knows a new key, or refuses a deleted one'
 complete -c kojikey -n '__kojikey_in rotate' -l no-revoke -d 'with --retire or --abort: delete nothing at the provider'
-complete -c kojikey -n '__kojikey_in rotate' -l yes -s y -d 'with --retire: do not ask before a key is deleted at the provider'
+complete -c kojikey -n '__kojikey_in rotate' -l yes -s y -d 'with --retire or --due: do not ask before a key is deleted at the provider'
 complete -c kojikey -n '__kojikey_in rotate' -l due -d 'for cron: rotate keys that are due, retire replaced keys, finish what was left'
 complete -c kojikey -n '__kojikey_in rotate' -l all-accounts -d 'with --due: the keys of every account'
 complete -c kojikey -n '__kojikey_in rotate' -l expiring -x -d 'with --due: also keys that expire within this span (default 14d)'

@@ -34,7 +34,7 @@ MINTING = (
     ALLOW_WIDER,
     PROPAGATION,
     NO_REVOKE,
-    YES.with_help("with --retire: do not ask before a key is deleted at the provider"),
+    YES.with_help("with --retire or --due: do not ask before a key is deleted at the provider"),
     DUE,
     ALL_ACCOUNTS.with_help("with --due: the keys of every account"),
     EXPIRING,
