@@ -21,7 +21,7 @@ SETTINGS = {
     "kek": "the KEK source of a new local store",
     "admin_account": "whose admin keys rotate --mint uses, unless named",
 }
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9 ._-]{1,64}")
 STORE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 

@@ -50,7 +50,7 @@ class Environment(NotSerialisable, _Base):
         return self.__variables.values()
 
     def joined(self, more: Mapping[str, str]) -> Environment:
-        """Return these variables and others; the others win where both have a name."""
+        """Return these variables and ``more``, whose value counts for a name that both have."""
         return Environment({**self.__variables, **more})
 
     def without(self, *names: str) -> Environment:

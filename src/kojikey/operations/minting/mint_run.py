@@ -81,7 +81,7 @@ class MintRun(KeyDocument):
 
     def __init__(self, open_store: OpenStore, minter: Minter | None, stored: Stored, choice: Choice) -> None:
         super().__init__(open_store, stored)
-        self._given, self._choice = minter, choice
+        self._optional_minter, self._choice = minter, choice
         self._plan: KeyPlan | None = None
         self._created: Created | None = None
         self._orphans: tuple[RemoteKey, ...] = ()
@@ -91,9 +91,9 @@ class MintRun(KeyDocument):
 
     @property
     def _minter(self) -> Minter:
-        if self._given is None:
+        if self._optional_minter is None:
             raise RuntimeError("a run without a management API only forgets")
-        return self._given
+        return self._optional_minter
 
     async def to_end(self, progress: Progress) -> ChangeResult:
         """Carry out all steps from a state; return the result, or raise the first error."""
@@ -282,13 +282,16 @@ class MintRun(KeyDocument):
         if key.minting is None:
             staged = key.version(Stage.STAGED)
             result = rotating.abort(
-                self.open_store, account=key.account, provider=key.provider, is_revoked=self._given is not None
+                self.open_store,
+                account=key.account,
+                provider=key.provider,
+                is_revoked=self._optional_minter is not None,
             )
             remote_id = staged.at_provider if staged else None
             self._result = structs.replace(result, at_provider=ProviderReport.of(remote_id, key=result.key))
             return Outcome.DONE
         intent = self._intent()
-        can_list = self._given is not None and self._given.keys.ability.lists
+        can_list = self._optional_minter is not None and self._optional_minter.keys.ability.lists
         may_exist = can_list and not self._orphans and not self._is_refused
 
         def without_intent(key: Key, _: Sealer) -> tuple[Key, tuple[()]]:
