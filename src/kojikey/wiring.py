@@ -233,7 +233,8 @@ def open_existing(settings: Settings, person: Person) -> OpenStore:
 
 def _refuse_file_for_folder(path: str) -> None:
     if os.path.lexists(path) and not os.path.isdir(path):
-        raise StoreUnavailable(path, "cannot be used: that is not a folder", effect=Effect.NOTHING_CHANGED)
+        hint = "set KOJIKEY_HOME to a folder, which is created if it does not exist"
+        raise StoreUnavailable(path, "cannot be used: that is not a folder", hint=hint, effect=Effect.NOTHING_CHANGED)
 
 
 def known_trails(settings: Settings, open_store: OpenStore) -> KnownTrailFile:

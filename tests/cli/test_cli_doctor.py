@@ -82,6 +82,18 @@ def test_a_kek_source_that_does_not_exist_is_wrong_and_not_repeated(kojikey: Pro
     assert OTHER_KEK not in ended.said
 
 
+def test_a_home_that_is_no_folder_is_not_taken_for_one_that_is_created_later(kojikey: Program, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    ended = kojikey("doctor", "--json", KOJIKEY_HOME=str(file))
+    rows = {row["name"]: (row["state"], row["mend"]) for row in ended.results}
+    assert (ended.code, rows["data folder"]) == (7, ("wrong", "set KOJIKEY_HOME to a folder"))
+    assert "restore" not in ended.said
+    for words in (["list"], ["store", "init", "--kek", "env"]):
+        ended = kojikey(*words, "--json", KOJIKEY_HOME=str(file))
+        assert (ended.code, "KOJIKEY_HOME" in ended.error["hint"]) == (7, True)
+
+
 @pytest.mark.parametrize("name", ["", "keys.db"], ids=["the folder", "the store"])
 def test_a_store_or_folder_that_cannot_be_written_is_marked_for_a_person(
     kojikey: Program, monkeypatch: pytest.MonkeyPatch, name: str

@@ -162,6 +162,7 @@ def _make_folders(folder: str, place: str) -> None:
         raise StoreUnavailable(
             place,
             f"cannot be created: its folder {error.filename} cannot be ({os.strerror(error.errno or 0)})",
+            hint="create the folder, or choose another place with KOJIKEY_HOME or --store sqlite:///PATH",
             effect=Effect.NOTHING_CREATED,
         ) from None
 

@@ -58,6 +58,10 @@ def _versions() -> Finding:
 def _folders(context: Context) -> Iterator[Finding]:
     home = context.settings.home
     for name, path in (("configuration", home.config), ("data", home.data)):
+        if os.path.lexists(path) and not os.path.isdir(path):
+            fix = "set KOJIKEY_HOME to a folder"
+            yield Finding(f"{name} folder", "wrong", f"{path} is not a folder", fix, Exit.STORE_UNAVAILABLE)
+            continue
         if not os.path.isdir(path):
             yield Finding(f"{name} folder", "normal", f"{path} does not exist yet; it is created when it is needed")
             continue
