@@ -29,8 +29,14 @@ def long(kojikey: Program) -> Iterator[Program]:
 
 
 def started(program: Program) -> subprocess.Popen[str]:
+    """Start it in a process group of its own, as a shell does: one whose parent is of another session cannot stop."""
     return subprocess.Popen(
-        [*COMMAND, *ALL], env=program.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*COMMAND, *ALL],
+        env=program.environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        process_group=0,
     )
 
 
