@@ -24,6 +24,7 @@ def test_the_text_of_a_hint_of_one_command_is_that_command() -> None:
 def test_words_are_quoted_for_a_shell_and_placeholders_are_not() -> None:
     assert next_step("store rekey", "--kek", "file:/a b") == "kojikey store rekey --kek 'file:/a b'"
     assert next_step("store copy", "--to", "NAME|URL") == "kojikey store copy --to NAME|URL"
+    assert next_step("test", "--from-file", "$(RM X)") == "kojikey test --from-file '$(RM X)'"
 
 
 def test_an_account_other_than_the_default_is_named_after_the_arguments() -> None:

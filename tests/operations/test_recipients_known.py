@@ -144,7 +144,9 @@ def test_a_store_without_recipients_leaves_nothing_in_the_data_folder(tmp_path: 
     assert not (tmp_path / "data").exists()
 
 
-@pytest.mark.parametrize("content", ["", "x", "[]", "{}", '{"store_id": 1, "kid": "", "verify": ""}', "\xff"])
+@pytest.mark.parametrize(
+    "content", ["[" * 4000, "", "x", "[]", "{}", '{"store_id": 1, "kid": "", "verify": ""}', "\xff"]
+)
 def test_a_damaged_file_of_a_remembered_kek_does_not_count_as_none(team: Team, content: str) -> None:
     assert team.held(CI) == Held(OLD)
     (note,) = (team.folder / "ci" / "known-keks").iterdir()

@@ -44,7 +44,7 @@ class KnownKekFiles:
                 raise ValueError("not in the expected form")  # noqa: TRY301 - handled as every other wrong form
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             raise UnsafeConfig(
                 path,
                 "is damaged: it is not kojikey's note of a store's key-encryption key",

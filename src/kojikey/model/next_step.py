@@ -9,6 +9,7 @@ from __future__ import annotations
 from kojikey.model.fast_namedtuple import NamedTuple
 
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./-_")
+_IN_PLACEHOLDER = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ|-")
 
 
 class Next(NamedTuple):
@@ -78,7 +79,7 @@ def _text(part: str | Next) -> str:
 
 
 def _quoted(word: str) -> str:
-    if word and (_PLAIN.issuperset(word) or word.isupper()):  # a placeholder, for example NAME|URL, is not quoted
+    if word and (_PLAIN.issuperset(word) or _IN_PLACEHOLDER.issuperset(word)):  # for example NAME|URL
         return word
     import shlex
 
