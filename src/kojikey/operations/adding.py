@@ -11,7 +11,7 @@ from kojikey.model.masking import tail_of
 from kojikey.model.ref import key_ref
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import Verdict
-from kojikey.operations.key_records import sealed_version, tested
+from kojikey.operations.key_records import key_of, sealed_version, tested
 from kojikey.operations.key_settings import ROTATE_AFTER_DAYS, KeySettings
 from kojikey.operations.ledger import Ledger, Plan, event_draft
 from kojikey.operations.open_store import OpenStore
@@ -56,6 +56,52 @@ def ensure_absent(open_store: OpenStore, *, account: str, provider: str) -> None
     """
     if open_store.find_key(account, provider) is not None:
         raise KeyExists(account, provider)
+
+
+def already_held(open_store: OpenStore, *, account: str, provider: str, secret: Secret) -> ChangeResult | None:
+    """Return the result ``unchanged`` if the account has this very key already, None if it has no key there.
+
+    Raises:
+        KeyExists: it has another key. CannotOpen: the keys cannot be compared.
+    """
+    stored = open_store.find_key(account, provider)
+    if stored is None:
+        return None
+    key = key_of(stored)
+    if open_store.sealer(account).fingerprint(secret) != key.current.fingerprint:
+        raise KeyExists(account, provider)
+    return ChangeResult(account, provider, "unchanged", key.current.tail, key.current.number, key=key)
+
+
+async def add_or_keep(
+    destination: Destination,
+    new: NewKey,
+    *,
+    test: Probe | None,
+    approve: Approve,
+    in_store: StoreCalls = in_place,
+) -> ChangeResult:
+    """Add a key, or return the result ``unchanged`` if the account has it, also from another process meanwhile.
+
+    Raises:
+        KeyExists: the account has another key. Otherwise as :func:`add`.
+    """
+
+    def held() -> ChangeResult | None:
+        return already_held(
+            destination.open_store, account=new.account, provider=new.target.provider, secret=new.secret
+        )
+
+    found = await in_store(held)
+    if found is not None:
+        return found
+    try:
+        return await add(destination, new, test=test, approve=approve, in_store=in_store)
+    except KeyExists:
+        found = await in_store(held)
+        if found is None:
+            raise
+        return found
 
 
 async def add(

@@ -13,13 +13,12 @@ from kojikey.model.errors import KeyExists
 from kojikey.model.secret import Secret
 from kojikey.operations import adding
 from kojikey.operations.adding import Destination, NewKey
-from kojikey.operations.key_records import key_of
 from kojikey.operations.open_store import OpenStore
-from kojikey.operations.probing import Approve, Probe
+from kojikey.operations.probing import Probe
 from kojikey.operations.results import ChangeResult
 from kojikey.operations.rotating import Replacement
 from kojikey.operations.rotating_many import EmitLine, Failed, Line, Pace, Planned, change_each, plan_each
-from kojikey.operations.store_calls import StoreCalls, in_place
+from kojikey.operations.store_calls import StoreCalls
 
 
 def plan_all(destination: Destination, lines: Iterable[Line | Failed], emit: EmitLine) -> None:
@@ -34,7 +33,7 @@ def plan_all(destination: Destination, lines: Iterable[Line | Failed], emit: Emi
     def planned(line: Line) -> Planned:
         new = line.new
         pair, digest = (new.account, new.provider), _digest(new.secret, salt)
-        is_there = _unchanged(destination.open_store, new) is not None or pair in before
+        is_there = _is_there(destination.open_store, new) or pair in before
         if before.setdefault(pair, digest) != digest:
             raise KeyExists(*pair)
         return Planned(line.number, new.account, new.provider, "unchanged" if is_there else "add")
@@ -42,35 +41,14 @@ def plan_all(destination: Destination, lines: Iterable[Line | Failed], emit: Emi
     plan_each(lines, planned, emit)
 
 
+def _is_there(open_store: OpenStore, new: Replacement) -> bool:
+    held = adding.already_held(open_store, account=new.account, provider=new.provider, secret=new.secret)
+    return held is not None
+
+
 def _digest(secret: Secret, salt: bytes) -> bytes:
     """Return a hash by which keys of one batch are compared: a new account has no fingerprints yet."""
     return hashlib.blake2b(secret.reveal().encode(), key=salt, digest_size=16).digest()
-
-
-def _unchanged(open_store: OpenStore, new: Replacement) -> ChangeResult | None:
-    """Return the result ``unchanged`` if the account has this very key already, None if it has no key there.
-
-    Raises:
-        KeyExists: it has another key. CannotOpen: the keys cannot be compared.
-    """
-    stored = open_store.find_key(new.account, new.provider)
-    if stored is None:
-        return None
-    key = key_of(stored)
-    if open_store.sealer(new.account).fingerprint(new.secret) != key.current.fingerprint:
-        raise KeyExists(new.account, new.provider)
-    return ChangeResult(new.account, new.provider, "unchanged", key.current.tail, key.current.number, key=key)
-
-
-async def add_line(
-    destination: Destination, new: NewKey, line: Replacement, *, test: Probe | None, approve: Approve,
-    in_store: StoreCalls = in_place,
-) -> ChangeResult:  # fmt: skip
-    """Add one key, unless the account has it already. Raises the errors of :func:`adding.add`."""
-    found = await in_store(lambda: _unchanged(destination.open_store, line))
-    if found is not None:
-        return found
-    return await adding.add(destination, new, test=test, approve=approve, in_store=in_store)
 
 
 async def add_all(
@@ -90,6 +68,7 @@ async def add_all(
     """
 
     async def added(line: Replacement, test: Probe | None, in_store: StoreCalls) -> ChangeResult:
-        return await add_line(destination, new_key(line), line, test=test, approve=pace.approve, in_store=in_store)
+        new = new_key(line)
+        return await adding.add_or_keep(destination, new, test=test, approve=pace.approve, in_store=in_store)
 
     await change_each(lines, added, pace, emit)

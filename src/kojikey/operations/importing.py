@@ -14,7 +14,7 @@ from kojikey.model.errors import AlreadyStaged, BadNetworkSettings, KeyExists, K
 from kojikey.model.key import Key, Stage
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import Outcome, Verdict
-from kojikey.operations.adding import Destination, NewKey, add
+from kojikey.operations.adding import Destination, NewKey, add_or_keep
 from kojikey.operations.key_records import key_of
 from kojikey.operations.line_runs import run_lines
 from kojikey.operations.open_store import OpenStore
@@ -129,7 +129,7 @@ async def _take(
     new = item.new
     try:
         if item.intent == "add":
-            item.result = await add(destination, new, test=test, approve=approve, in_store=in_store)
+            item.result = await add_or_keep(destination, new, test=test, approve=approve, in_store=in_store)
         else:
             replacement = Replacement(new.account, new.target.provider, new.secret, new.settings)
             item.result = await rotate_line(

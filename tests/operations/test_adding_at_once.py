@@ -1,0 +1,62 @@
+"""Two processes that add a key for one account at the same time: the same key is unchanged, another one exists."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from kojikey.model.errors import KeyExists
+from kojikey.model.secret import Secret
+from kojikey.operations.adding import Destination, NewKey, add_or_keep
+from kojikey.operations.importing import Import, import_all, intend
+from kojikey.operations.probing import Target
+from kojikey.operations.results import ChangeResult
+from kojikey.operations.rotating_many import Pace
+from support.sample_store import ACCOUNT, ADAPTERS, BASE_URL, NEW, OLD, PROVIDER, SETTINGS, FakeTester, SampleStore, no
+
+
+@pytest.fixture(params=ADAPTERS)
+def sample_store(request: pytest.FixtureRequest, tmp_path: Path) -> SampleStore:
+    return SampleStore.made(ADAPTERS[request.param](tmp_path))
+
+
+def new_key() -> NewKey:
+    return NewKey(ACCOUNT, Target(PROVIDER, BASE_URL, (), ()), Secret(OLD), SETTINGS)
+
+
+def while_added(sample_store: SampleStore, value: str) -> FakeTester:
+    """Return a tester during which another process adds a key."""
+    return FakeTester(meanwhile=lambda: sample_store.add(value))
+
+
+def added(sample_store: SampleStore, meanwhile: str) -> ChangeResult:
+    destination, test = Destination(sample_store.open_store()), while_added(sample_store, meanwhile)
+    return asyncio.run(add_or_keep(destination, new_key(), test=test, approve=no))
+
+
+def imported(sample_store: SampleStore, meanwhile: str) -> Import:
+    item, open_store = Import(new_key()), sample_store.open_store()
+    intend(open_store, item, may_rotate=False)
+    pace = Pace(while_added(sample_store, meanwhile), no, concurrency=1)
+    asyncio.run(import_all(Destination(open_store), [item], pace))
+    return item
+
+
+def test_the_same_key_that_another_process_added_during_the_test_is_unchanged(sample_store: SampleStore) -> None:
+    assert added(sample_store, OLD).action == "unchanged"
+    assert sample_store.actions() == ["added"]
+
+
+def test_another_key_that_another_process_added_during_the_test_exists(sample_store: SampleStore) -> None:
+    with pytest.raises(KeyExists):
+        added(sample_store, NEW)
+    assert sample_store.held() == (NEW, None, None)
+
+
+@pytest.mark.parametrize(("meanwhile", "action"), [(OLD, "unchanged"), (NEW, None)])
+def test_an_import_says_so_too(sample_store: SampleStore, meanwhile: str, action: str | None) -> None:
+    item = imported(sample_store, meanwhile)
+    assert (item.result.action if item.result else None) == action
+    assert isinstance(item.error, KeyExists) == (action is None)
