@@ -141,6 +141,13 @@ def test_the_width_of_a_dumb_terminal_is_respected(kojikey: Program, columns: in
     assert (whole in text) == (columns == 120)
 
 
+def test_no_signal_can_leave_a_terminal_without_its_cursor(kojikey: Program) -> None:
+    kojikey.added()
+    code, text = printed_on_a_terminal(kojikey, "test", "elevenlabs")
+    assert (code, "asking the providers" in text) == (0, True)
+    assert "\x1b[?25" not in text
+
+
 @pytest.mark.parametrize(
     "command", [["list"], ["test"], ["doctor"], ["add", "google_gemini"], ["providers"]], ids=" ".join
 )

@@ -22,6 +22,10 @@ class PatientConsole(Console):
         """Discard all further output."""
         silence(self.file.fileno())
 
+    def show_cursor(self, show: bool = True) -> bool:  # noqa: ARG002 - rich's signature
+        """Leave the cursor as it is: a signal or Ctrl-Z while a spinner turns would leave a terminal without one."""
+        return False
+
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Render as rich does, without the control characters of a text: the last line of defence, as in ``say``.
 
