@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from support.amounts import exhaustive
+from support.exhaustive import exhaustive
 from support.program import Ended, Program, pieces_in
 
 KEY = "sk_9f27c1e4b8d06a3575e1f0c2ab94d8637e5a2c18b04f9d36"

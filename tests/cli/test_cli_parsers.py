@@ -16,8 +16,8 @@ from kojikey.cli.options import JSON, NO_COLOR
 from kojikey.cli.parsing import typer_app
 from kojikey.cli.parsing.quick import read
 from kojikey.model.errors import UsageError
-from support.amounts import exhaustive
 from support.each import each
+from support.exhaustive import exhaustive
 
 COMMANDS = registry.load_all()
 VALUES = [

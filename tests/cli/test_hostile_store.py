@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from support.amounts import of_which
+from support.exhaustive import exhaustive_except
 from support.program import Ended, Program
 from support.pseudo_terminal import printed_on_a_terminal
 
@@ -144,7 +144,7 @@ OFTEN += [(table, name) for table in ("header", "accounts", "events") for name i
 """What the normal run has: every command for the values of a key, three that read all for those of the rest."""
 
 
-@pytest.mark.parametrize(("table", "name"), of_which(EACH, OFTEN))
+@pytest.mark.parametrize(("table", "name"), exhaustive_except(EACH, OFTEN))
 def test_a_hostile_value_anywhere_in_a_document_reaches_no_terminal(filled: Program, table: str, name: str) -> None:
     whole = (filled.home / "keys.db").read_bytes()
     for number in range(100):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from support.amounts import exhaustive, of_which
+from support.exhaustive import exhaustive, exhaustive_except
 from support.minting import CREATING, LISTING, SETTINGS, set_up
 from support.program import Program, pieces_in
 from support.pseudo_terminal import end, on_a_terminal
@@ -91,7 +91,7 @@ TROUBLES = [(provider, trouble) for provider in LISTING for trouble in ("lost", 
 FEW_TROUBLES = [(provider, trouble) for provider, trouble in TROUBLES if provider == "xai" or trouble == "lost"]
 
 
-@pytest.mark.parametrize(("provider", "trouble"), of_which(TROUBLES, FEW_TROUBLES))
+@pytest.mark.parametrize(("provider", "trouble"), exhaustive_except(TROUBLES, FEW_TROUBLES))
 def test_after_a_lost_answer_resume_leaves_one_new_key_and_no_orphan(
     kojikey: Program, provider: str, trouble: Any
 ) -> None:

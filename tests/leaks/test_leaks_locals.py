@@ -27,8 +27,8 @@ from kojikey.model.secret import HiddenBytes, Secret
 from kojikey.sealing.envelope import Sealer
 from kojikey.sealing.kek.base import KekInputs, LocalKek
 from kojikey.testing import SandboxKey
-from support.amounts import exhaustive
 from support.each import each
+from support.exhaustive import exhaustive
 from support.program import KEK, Program, pieces_in
 
 PASSPHRASE = "correct horse battery staple 7f3a"

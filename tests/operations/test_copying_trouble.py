@@ -21,8 +21,8 @@ from kojikey.operations import removing
 from kojikey.operations.store_admin import accounts
 from kojikey.operations.store_admin.copying import copy
 from kojikey.stores.base import Change
-from support.amounts import of_which
 from support.copies import EMBEDDED, GEMINI, OTHER, PLACES, Make, copied, everything, fill, same, written
+from support.exhaustive import exhaustive_except
 from support.faulty import Crash, FaultyStore
 from support.sample_store import ACCOUNT, OLD, PROVIDER, Held, SampleStore
 
@@ -34,7 +34,7 @@ ON_SERVERS = [("dynamodb", True), ("postgresql", False)]
 
 
 @pytest.mark.parametrize(
-    ("place", "after"), of_which(CRASHES, [*(case for case in CRASHES if case[0] in EMBEDDED), *ON_SERVERS])
+    ("place", "after"), exhaustive_except(CRASHES, [*(case for case in CRASHES if case[0] in EMBEDDED), *ON_SERVERS])
 )
 def test_a_copy_killed_at_any_commit_is_finished_by_the_next(
     one: SampleStore, make: Make, place: str, after: bool

@@ -23,10 +23,10 @@ from kojikey.providers.requests.probe import Prober, ProbeRequest, Surroundings
 from kojikey.providers.requests.traffic import Traffic
 from kojikey.stores.base import Query
 from kojikey.testing import load_key
-from support.hurried import run_hurried
 from support.many import account_name, fill
 from support.played_connection import opener_of
 from support.sample_store import ADAPTERS, SampleStore
+from support.simulated_time import run_in_simulated_time
 
 RATE, LATENCY, TIMEOUT = 20.0, 0.05, 1.0
 CATALOG = load_catalog()
@@ -74,7 +74,7 @@ def hurried(played: Played, work: Callable[[Probe, Traffic], Awaitable[None]]) -
 
             await work(probe, traffic)
 
-    run_hurried(run())
+    run_in_simulated_time(run())
 
 
 def test_a_run_over_saved_keys_keeps_and_reaches_the_rate(sample_store: SampleStore) -> None:
@@ -152,4 +152,4 @@ def test_requests_cancelled_by_ctrl_c_do_not_count_as_unanswered() -> None:
             await asyncio.gather(*(prober.test(request) for _ in range(20)))  # these do run into the time limit
             assert len(said) == 1
 
-    run_hurried(run())
+    run_in_simulated_time(run())

@@ -11,8 +11,8 @@ from kojikey.model.errors import Conflict, KekMissing
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.store_admin import diagnosing, rekeying
 from kojikey.sealing.kek.base import KekInputs
-from support.amounts import of_which
 from support.copies import PLACES
+from support.exhaustive import exhaustive_except
 from support.rekeying import COMMITS, KINDS, LOCAL, Move, Sides
 from support.sample_store import ACCOUNT, PROVIDER, SampleStore
 
@@ -45,7 +45,7 @@ KILLED = [("env", "env:NAME"), ("file", "passphrase"), ("passphrase", "recipient
 """The pairs that the normal run kills at every commit: each source is in one of them."""
 
 
-@pytest.mark.parametrize(("old", "new"), of_which(pairs(LOCAL), KILLED))
+@pytest.mark.parametrize(("old", "new"), exhaustive_except(pairs(LOCAL), KILLED))
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("at", range(1, COMMITS + 1))
 def test_after_a_kill_at_any_commit_every_key_opens_and_running_it_again_finishes(
@@ -69,7 +69,7 @@ REPRESENTATIVES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("place", "old", "new"), of_which(EVERYWHERE, REPRESENTATIVES))
+@pytest.mark.parametrize(("place", "old", "new"), exhaustive_except(EVERYWHERE, REPRESENTATIVES))
 def test_a_rekeying_killed_around_each_commit_finishes_on_every_engine(
     start: Start, place: str, old: str, new: str
 ) -> None:

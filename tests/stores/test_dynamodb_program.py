@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from support.amounts import exhaustive
+from support.exhaustive import exhaustive
 from support.program import Program
 from support.servers.aws import REGION, Aws, new_table
 

@@ -19,7 +19,7 @@ from kojikey.model.errors import (
 from kojikey.model.ref import key_ref
 from kojikey.stores.base import Change, Query
 from kojikey.stores.dynamodb.store import DynamoStore
-from support.amounts import exhaustive
+from support.exhaustive import exhaustive
 from support.servers.aws import REGION, Aws, new_table
 from support.servers.dynamo_stores import CANARY, EVENT, KEY, VERBS, fresh, front, store, waits
 from support.servers.scripted_aws import Answer, Script, Scripted, refusal, scripted

@@ -228,8 +228,8 @@ def test_a_role_cannot_block_the_number_of_the_next_event(
 
 def test_a_role_that_inherits_from_a_granted_one_sees_as_much(postgres: Server, database: str, role: str) -> None:
     with (
-        postgres.a_role(f"LOGIN IN ROLE {role}") as member,
-        postgres.a_role(f"LOGIN NOINHERIT IN ROLE {role}") as apart,
+        postgres.temporary_role(f"LOGIN IN ROLE {role}") as member,
+        postgres.temporary_role(f"LOGIN NOINHERIT IN ROLE {role}") as apart,
     ):
         postgres.sql("SELECT 1 FROM kojikey.keys", database=database, role=member)
         assert postgres.sql("SELECT DISTINCT account FROM kojikey.keys", database=database, role=member) == [(ACME,)]
@@ -254,7 +254,7 @@ def test_a_revoked_role_keeps_what_else_it_was_granted_and_then_nothing(
 
 
 def test_a_role_made_anew_under_an_old_name_has_no_grant(store: PostgresStore, postgres: Server, database: str) -> None:
-    with postgres.a_role() as name:
+    with postgres.temporary_role() as name:
         store.commit([Change(grant_ref(ACME, name), {}, None)])
         postgres.drop_role(name)
         postgres.sql(f"CREATE ROLE {name} LOGIN")
@@ -264,7 +264,7 @@ def test_a_role_made_anew_under_an_old_name_has_no_grant(store: PostgresStore, p
 def test_only_the_owner_grants(store: PostgresStore, role: str, postgres: Server, database: str) -> None:
     before = all_rows(postgres, database)
     theirs = PostgresStore(read_address(postgres.url(database, role)))
-    with postgres.a_role() as other, pytest.raises(StoreDenied):
+    with postgres.temporary_role() as other, pytest.raises(StoreDenied):
         theirs.commit([Change(grant_ref(ACME, other), {}, None)])
     with pytest.raises(StoreDenied):
         theirs.commit([Change(HEADER, {"mine": True}, theirs.open().revision)])
@@ -308,7 +308,7 @@ def test_init_restores_loosened_rules(store: PostgresStore, sql: Role, postgres:
     store.upgrade()
     assert rules() == before
     assert sql.execute("SELECT DISTINCT account FROM kojikey.keys").fetchall() == [(ACME,)]
-    with postgres.a_role() as stranger, pytest.raises(errors.InsufficientPrivilege):
+    with postgres.temporary_role() as stranger, pytest.raises(errors.InsufficientPrivilege):
         postgres.sql("SELECT 1 FROM kojikey.keys", database=database, role=stranger)
 
 
@@ -385,7 +385,7 @@ def test_a_role_of_many_accounts_reads_them_page_by_page_once_each(
 def test_accounts_of_an_inherited_role_are_found(
     store: PostgresStore, role: str, postgres: Server, database: str
 ) -> None:
-    with postgres.a_role() as member:
+    with postgres.temporary_role() as member:
         postgres.sql(f"GRANT {role} TO {member}")
         store.commit([Change(grant_ref(BETA, member), {}, None)])
         of_member = PostgresStore(read_address(postgres.url(database, member)))

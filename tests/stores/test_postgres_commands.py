@@ -35,7 +35,7 @@ def team(kojikey: Program, url: str) -> Program:
 
 @pytest.fixture
 def bob(postgres: Server, team: Program) -> Iterator[str]:
-    with postgres.a_role() as name:
+    with postgres.temporary_role() as name:
         yield name
 
 
@@ -128,7 +128,7 @@ def test_a_revoked_role_sees_nothing_any_more(team: Program, as_bob: Program, bo
 def test_revoking_names_a_role_that_still_sees_the_account(
     team: Program, as_bob: Program, bob: str, postgres: Server
 ) -> None:
-    with postgres.a_role() as crew:
+    with postgres.temporary_role() as crew:
         postgres.sql(f"GRANT {crew} TO {bob}")
         team("store", "grant", "acme", crew)
         for grants in (1, 0):
@@ -221,7 +221,7 @@ def test_a_granted_role_can_add_the_first_key_of_its_account(team: Program, as_b
 
 def test_many_grants_at_once_all_succeed(team: Program, postgres: Server) -> None:
     with ExitStack() as stack:
-        roles = [stack.enter_context(postgres.a_role()) for _ in range(4)]
+        roles = [stack.enter_context(postgres.temporary_role()) for _ in range(4)]
         with ThreadPoolExecutor(4) as pool:
             ended = list(pool.map(lambda role: team.installed("store", "grant", "acme", role), roles))
             assert [one.code for one in ended] == [0] * 4, [one.said for one in ended]

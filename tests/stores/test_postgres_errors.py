@@ -83,14 +83,14 @@ def test_a_database_without_a_store_is_reported_as_such(postgres: Server, databa
 
 def test_a_missing_role_or_one_that_may_not_log_in_is_denied(postgres: Server, database: str) -> None:
     refused(at(postgres.url(database, "nobody_there")), StoreDenied, "the role nobody_there: it does not exist")
-    with postgres.a_role("NOLOGIN") as role:
+    with postgres.temporary_role("NOLOGIN") as role:
         refused(at(postgres.url(database, role)), StoreDenied, f"the role {role}: it does not exist there or may not")
 
 
 def test_a_role_without_privileges_is_told_which_it_lacks(
     store: PostgresStore, postgres: Server, database: str
 ) -> None:
-    with postgres.a_role() as role:
+    with postgres.temporary_role() as role:
         refused(at(postgres.url(database, role)), StoreDenied, f"the role {role}, which lacks USAGE on schema kojikey")
         postgres.sql(
             f"GRANT USAGE ON SCHEMA kojikey TO {role}; GRANT SELECT ON kojikey.migrations, kojikey.header TO {role}",
@@ -103,7 +103,7 @@ def test_a_role_without_privileges_is_told_which_it_lacks(
 
 
 def test_a_role_that_may_not_create_a_store_leaves_no_half_store(postgres: Server, database: str) -> None:
-    with postgres.a_role() as role:
+    with postgres.temporary_role() as role:
         theirs = at(postgres.url(database, role))
         with pytest.raises(StoreDenied, match=f"the role {role} may not create a schema") as raised:
             theirs.create({})
@@ -113,7 +113,7 @@ def test_a_role_that_may_not_create_a_store_leaves_no_half_store(postgres: Serve
 
 
 def test_a_prepared_schema_is_used_and_a_foreign_one_left_unchanged(postgres: Server, database: str) -> None:
-    with postgres.a_role() as role:
+    with postgres.temporary_role() as role:
         postgres.sql(f"CREATE SCHEMA kojikey AUTHORIZATION {role}", database=database)
         theirs = at(postgres.url(database, role))
         theirs.create({"made by": role})
@@ -206,7 +206,7 @@ def test_commits_are_synchronous_whatever_the_servers_default(
 
 
 def test_a_role_at_its_connection_limit_is_reported(store: PostgresStore, postgres: Server, database: str) -> None:
-    with postgres.a_role("LOGIN CONNECTION LIMIT 0") as role:
+    with postgres.temporary_role("LOGIN CONNECTION LIMIT 0") as role:
         refused(at(postgres.url(database, role)), StoreUnreachable, "no free connection")
 
 

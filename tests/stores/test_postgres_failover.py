@@ -29,7 +29,7 @@ from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.base import Change
 from kojikey.stores.registry import store_from_url
 from support import rotation
-from support.servers.postgres import Server, a_folder, running
+from support.servers.postgres import Server, running
 
 ACCOUNT, PROVIDERS = "acme", ("elevenlabs", "google_gemini", "third")
 KEK = {"KOJIKEY_KEK": base64.urlsafe_b64encode(bytes(range(32))).decode()}
@@ -54,7 +54,7 @@ def eventually(holds: Callable[[], bool]) -> None:
 def pair() -> Iterator[Pair]:
     with ExitStack() as stack:
         primary = stack.enter_context(running())
-        folder = stack.enter_context(a_folder())
+        folder = stack.enter_context(temporary_folder())
         primary.sql("CREATE DATABASE keys")
         standby = primary.standby(folder / "standby", "standby")
         stack.callback(standby.stop)

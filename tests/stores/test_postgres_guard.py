@@ -39,7 +39,7 @@ def test_functions_and_operators_of_others_are_not_used(
 def test_store_init_takes_away_what_others_were_given_or_made(
     store: PostgresStore, sql: Role, postgres: Server, database: str, owner: str, role: str
 ) -> None:
-    with postgres.a_role() as other:
+    with postgres.temporary_role() as other:
         for words in (
             f"GRANT USAGE, CREATE ON SCHEMA kojikey TO {other}, PUBLIC",
             f"GRANT ALL ON ALL TABLES IN SCHEMA kojikey TO {other} WITH GRANT OPTION",
@@ -80,7 +80,7 @@ def test_waiting_for_the_locks_of_others_ends(
 
 
 def test_a_role_that_the_server_exempts_is_granted_nothing(store: PostgresStore, postgres: Server) -> None:
-    with postgres.a_role() as name:
+    with postgres.temporary_role() as name:
         postgres.sql(f"ALTER ROLE {name} BYPASSRLS")
         with pytest.raises(UsageError, match="BYPASSRLS"):
             store.read(grant_ref(ACME, name))

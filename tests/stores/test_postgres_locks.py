@@ -78,7 +78,7 @@ def test_a_role_that_locks_all_it_may_blocks_no_other_role(hasty: PostgresStore,
 def test_a_role_without_a_grant_blocks_no_other_role(
     hasty: PostgresStore, postgres: Server, database: str, role: str
 ) -> None:
-    with postgres.a_role() as stranger, psycopg.connect(postgres.url(database, stranger)) as session:
+    with postgres.temporary_role() as stranger, psycopg.connect(postgres.url(database, stranger)) as session:
         for number in ADVISORY:
             session.execute("SELECT pg_advisory_lock(%s)", (number,))
         everything_works(hasty, role)

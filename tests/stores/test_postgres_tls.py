@@ -20,7 +20,7 @@ from cryptography.x509.oid import NameOID
 from kojikey.model.errors import StoreDenied, StoreUnreachable
 from kojikey.stores.postgres import address as postgres_address
 from kojikey.stores.registry import store_from_url
-from support.servers.postgres import Server, a_folder, prepared
+from support.servers.postgres import Server, prepared
 
 Pair = tuple[x509.Certificate, ec.EllipticCurvePrivateKey]
 
@@ -69,7 +69,7 @@ def ca() -> Pair:
 @pytest.fixture(scope="module")
 def server(ca: Pair) -> Iterator[Server]:
     """Return a server that takes TLS alone, with a certificate for ``localhost`` and not for 127.0.0.1."""
-    with a_folder() as folder:
+    with temporary_folder() as folder:
         prepared(folder / "tls")
         server = Server(folder / "tls")
         server.initialise()

@@ -15,7 +15,7 @@ from kojikey.model.ref import account_ref, key_ref
 from kojikey.stores.base import Change
 from kojikey.stores.sqlite.store import SqliteStore
 from kojikey.testing.conformance.contention import COUNTER
-from support.amounts import exhaustive
+from support.exhaustive import exhaustive
 
 DYING = str(Path(__file__).with_name("dying.py"))
 

@@ -1,4 +1,4 @@
-"""A plugin of age for tests, which hides nothing: the file key is in its stanza as it is.
+"""A plugin of age for tests, which encrypts nothing: its stanza has the file key in plain text.
 
 Owns: the protocol (C2SP, age-plugin), as a program ``age-plugin-NAME`` in a folder. Must not: be used for a secret.
 """
@@ -49,7 +49,7 @@ say("done")
 
 
 def installed(folder: Path, log: Path) -> Path:
-    """Write the plugin into a folder; it adds a line to ``log`` whenever it is started."""
+    """Write the plugin into a new folder, and return the folder. Each start adds a line to ``log``."""
     folder.mkdir()
     plugin = folder / f"age-plugin-{NAME}"
     plugin.write_text(_PROGRAM.format(python=sys.executable, log=str(log), name=NAME))
@@ -63,7 +63,7 @@ def recipient() -> str:
 
 
 def identity() -> str:
-    """Return the identity that belongs to it."""
+    """Return the identity that belongs to the recipient."""
     return _bech32(f"age-plugin-{NAME}-", b"a handle").upper()
 
 

@@ -1,6 +1,6 @@
-"""A real Chromium without a window, driven through its own protocol over two pipes.
+"""A real Chromium without a window, controlled by its DevTools protocol over two pipes.
 
-Owns: starting, asking and ending it. Must not: know a page. See https://chromedevtools.github.io/devtools-protocol/
+Owns: starting, controlling and ending it. Must not: know a page. See https://chromedevtools.github.io/devtools-protocol/
 (``--remote-debugging-pipe``: JSON messages that end with a zero byte, read from descriptor 3 and written to 4).
 """
 
@@ -60,7 +60,7 @@ class Browser:
         return message
 
     def open(self, path: Path) -> None:
-        """Open a file and wait until it is there."""
+        """Open a file and wait until it is loaded."""
         self.ask("Page.navigate", url=path.as_uri())
         while self.value("document.readyState") != "complete" or self.value("location.href") == "about:blank":
             pass
@@ -80,11 +80,11 @@ class Browser:
             self.ask("Input.dispatchKeyEvent", type=kind, key=key, code=code, windowsVirtualKeyCode=_KEYS[key], **more)
 
     def prefer(self, scheme: str) -> None:
-        """Prefer light or dark, as the user's system does."""
+        """Emulate a system whose color scheme is ``light`` or ``dark``."""
         self.ask("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
     def accessible(self) -> list[tuple[str, str]]:
-        """Return role and name of everything that a screen reader finds."""
+        """Return the role and name of each element that a screen reader finds."""
         nodes = self.ask("Accessibility.getFullAXTree")["nodes"]
         return [
             (node.get("role", {}).get("value", ""), node.get("name", {}).get("value", ""))
@@ -93,7 +93,7 @@ class Browser:
         ]
 
     def complaints(self) -> list[str]:
-        """Return what the browser's console says, a policy that stopped something included."""
+        """Return the entries of the browser's console, including violations of the page's content security policy."""
         self.value("0")
         logged = [
             event["params"]
@@ -103,23 +103,23 @@ class Browser:
         return [json.dumps(params) for params in logged]
 
     def resize(self, width: int | None) -> None:
-        """Give the window a width; None is the one that it began with."""
+        """Give the window a width; None restores the first one."""
         if width is None:
             self.ask("Emulation.clearDeviceMetricsOverride")
         else:
             self.ask("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
 
     def picture(self, path: Path) -> None:
-        """Save what is seen."""
+        """Save a screenshot."""
         path.write_bytes(base64.b64decode(self.ask("Page.captureScreenshot")["data"]))
 
 
 @contextmanager
 def browser(profile: Path) -> Iterator[Browser]:
-    """Start Chromium and end it. Where there is none, the test fails: the page is for browsers."""
+    """Start Chromium, yield its page, and end it. Without Chromium the test fails."""
     program = next(filter(None, map(shutil.which, _NAMES)), None)
     if program is None:
-        pytest.fail("there is no Chromium to look at the page with: apt-get install chromium")
+        pytest.fail("this test needs Chromium: apt-get install chromium")
     to_it, its_input = _pipe_to_child()
     from_it, its_output = _pipe_from_child()
     command = [

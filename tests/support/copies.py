@@ -1,7 +1,7 @@
-"""Stores to copy between, what they hold, and what two of them have in common.
+"""Stores to copy between, their content, and the comparison of two stores.
 
-Owns: the list of places where a store can be (a line there, and every test of copying goes there too).
-Must not: assert what a copy leaves behind, but that two stores have the same.
+Owns: the list of the kinds of stores; every test of copying uses each kind.
+Must not: assert more than that two stores have the same content.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from kojikey.operations.key_settings import KeySettings
 from kojikey.operations.store_admin.copying import CopyResult, copy
 from kojikey.stores.base import Store
 from kojikey.stores.registry import store_from_url
-from support.amounts import exhaustive, of_which
+from support.exhaustive import exhaustive, exhaustive_except
 from support.sample_store import ACCOUNT, ADAPTERS, NEW, PROVIDER, THIRD, FakeTester, SampleStore, yes
 
 OTHER, GEMINI = "globex", "google_gemini"
@@ -53,13 +53,13 @@ PLACES: dict[str, Place] = {
     "dynamodb": _dynamodb,
     "postgresql": _postgresql,
 }
-"""Where stores can be. A line here makes the tests of every target and of every crash go there too."""
+"""The kinds of stores. The tests of copying and of crashes run with each of them."""
 
 EMBEDDED = tuple(sorted(ADAPTERS))
 TARGETS = [place if place in EMBEDDED else exhaustive(place) for place in sorted(PLACES)]
 """The normal run copies to the servers along ``ROUTES``, and in the tests of crashes."""
 
-ROUTES = of_which(
+ROUTES = exhaustive_except(
     [
         (("sqlite", "postgresql", "dynamodb"),),
         (("dynamodb", "postgresql", "sqlite"),),
@@ -108,20 +108,20 @@ def actions(results: list[CopyResult]) -> dict[tuple[str, str], str]:
 
 
 def everything(sample_store: SampleStore) -> dict[str, object]:
-    """Return all that a store holds, with the revisions."""
+    """Return the whole content of a store, with the revisions."""
     store = sample_store.opener()
     parts = {"header": [store.header()], "accounts": store.accounts(), "keys": store.scan(), "events": store.events()}
     return {name: list(found) for name, found in parts.items()}
 
 
 def plain(key: Key | None) -> Key:
-    """Return a key without what differs between two stores."""
+    """Return a key without the members that differ between two stores."""
     assert key is not None
     return replace(key, versions=tuple(replace(v, sealed="", fingerprint="") for v in key.versions), is_copy=False)
 
 
 def written(document: Document) -> Document:
-    """Return what an event says, without its place in a chain."""
+    """Return an event without the members of its place in the chain."""
     return {name: value for name, value in document.items() if name not in ("seq", "mac", "origin")}
 
 
@@ -132,7 +132,7 @@ SETTINGS = KeySettings(
 
 
 def fill(sample_store: SampleStore) -> None:
-    """Give a store what a store can have: three stages, pending settings, tests, two accounts, two providers."""
+    """Add keys of every kind: three stages, pending settings, tests, two accounts, two providers."""
     sample_store.add(test=FakeTester(), settings=SETTINGS)
     sample_store.rotate(test=FakeTester(Reason.MISSING_PERMISSION), approve=yes)
     sample_store.stage(THIRD, settings=KeySettings(label="day shift", rotate_after_days=7, models=("eleven_v4",)))
@@ -141,7 +141,7 @@ def fill(sample_store: SampleStore) -> None:
 
 
 def same(one: SampleStore, other: SampleStore) -> None:
-    """Check that two stores have the same keys, and that both are whole."""
+    """Check that two stores have the same keys, and that the audit trails of both verify."""
     for account, provider in ((ACCOUNT, PROVIDER), (ACCOUNT, GEMINI), (OTHER, PROVIDER)):
         assert one.held(account, provider) == other.held(account, provider)
         assert plain(one.key(account, provider)) == plain(other.key(account, provider))

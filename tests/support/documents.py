@@ -30,14 +30,14 @@ class Block:
 
     @property
     def commands(self) -> str:
-        """What is typed in it: of a console, the lines after a prompt."""
+        """The commands in it: the whole text, or the lines after a prompt if it shows a console."""
         if self.language != "console":
             return self.text
         return "".join(f"{line[2:]}\n" for line in self.text.splitlines() if line.startswith("$ "))
 
     @property
     def output(self) -> list[str]:
-        """The lines that a console shows in answer."""
+        """The lines of a console without a prompt."""
         return [line for line in self.text.splitlines() if not line.startswith("$ ")]
 
 
@@ -49,12 +49,12 @@ BLOCKS = [
 
 
 def blocks(*languages: str) -> list[Block]:
-    """Return all blocks in one of some languages."""
+    """Return all blocks in one of these languages."""
     return [block for block in BLOCKS if block.language in languages]
 
 
 def block(page: str, language: str, containing: str = "") -> str:
-    """Return the one block of a page that has a text."""
+    """Return the only block of a page in this language that contains a text."""
     (found,) = [it.text for it in BLOCKS if (it.page, it.language) == (page, language) and containing in it.text]
     return found
 

@@ -1,7 +1,7 @@
-"""One test over the rows of a table, where a row takes less time than pytest needs for a test.
+"""Runs one test for all rows of a table, for rows that take less time than pytest needs to set up a test.
 
-Owns: running a test for each row, and failing with every row that it does not hold for. Must not: be used where rows
-need a fixture each.
+Owns: running a test for each row, and failing with all rows for which it failed. Must not: be used for rows that need
+their own fixture.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _Test = Callable[..., None]
 
 
 def each(names: str | tuple[str, ...], rows: Iterable[object]) -> Callable[[_Test], _Test]:
-    """Give a test its parameters as ``pytest.mark.parametrize`` does; all rows are one test."""
+    """Return a decorator like ``pytest.mark.parametrize``, except that all rows are one test."""
     several, table = not isinstance(names, str), list(rows)
     named = (names,) if isinstance(names, str) else names
 
@@ -34,7 +34,7 @@ def each(names: str | tuple[str, ...], rows: Iterable[object]) -> Callable[[_Tes
             if failed:
                 raise BaseExceptionGroup(f"{len(failed)} of {len(table)} rows", failed)
 
-        assert table, "no row would be no test"
+        assert table, "the table has no rows"
         signature = inspect.signature(test)
         left = [parameter for name, parameter in signature.parameters.items() if name not in named]
         run.__signature__ = signature.replace(parameters=left)  # type: ignore[attr-defined]

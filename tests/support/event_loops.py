@@ -1,4 +1,4 @@
-"""The event loops that requests are made on: asyncio's own for a few keys, another one for thousands."""
+"""The event loops on which requests are made: asyncio's own for a few keys, ``fast_loop`` for thousands."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ _RUNNERS = {"asyncio": asyncio.run, "fast": fast_loop.run}
 
 @pytest.fixture(params=_RUNNERS)
 def each_loop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make ``asyncio.run`` of a test run on each of the loops."""
+    """Run the test once with each loop behind ``asyncio.run``."""
     monkeypatch.setattr(asyncio, "run", _RUNNERS[request.param])

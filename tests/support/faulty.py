@@ -16,11 +16,11 @@ Result = TypeVar("Result")
 
 
 class Crash(BaseException):
-    """The process ends here, as far as an operation can see: nothing catches this to go on."""
+    """Simulates the end of the process: no operation catches this error."""
 
 
 class Once:
-    """Does something at the first call alone: what somebody else does at that moment. None for nothing."""
+    """Calls a function at the first call only, for what another process does at that moment. None does nothing."""
 
     def __init__(self, act: Callable[[], object] | None) -> None:
         self._act = act
@@ -32,10 +32,10 @@ class Once:
 
 
 class FaultyStore(Store):
-    """Does as the store that it wraps, but raises ``error`` at the step of number ``at`` (0: never).
+    """Passes each call to the store that it wraps, but raises ``error`` at the step of number ``at`` (0: never).
 
-    A step is a commit or a creation; with ``reads`` it is any use of the store. ``after`` is whether the step takes
-    effect first.
+    A step is a commit or a creation, with ``reads`` any use of the store. With ``after`` the error is raised after the
+    step took effect.
     """
 
     def __init__(self, inner: Store, error: BaseException, *, at: int = 0, after: bool = False, reads: bool = False):
@@ -45,7 +45,7 @@ class FaultyStore(Store):
 
     @property
     def fired(self) -> bool:
-        """Return whether the chosen step was reached."""
+        """Whether the chosen step was reached."""
         return 0 < self._at <= self.steps
 
     def _step(self, act: Callable[[], Result], *, is_read: bool) -> Result:

@@ -1,11 +1,12 @@
-"""A process in which kojikey is imported already, and which forks a child for each command line: ``forking.py``.
+"""A program that has imported kojikey and forks a child for each command line, so that none waits for the imports.
 
-Each line of its input is a JSON object: ``arguments``, ``environ``, ``deadline``, the number of the step before which
-the child kills itself (0: never), and ``days``, after which ``rotate --due`` looks at keys. A step is a statement that
-changes a store, the time before and after each COMMIT, a request that is to be sent, and an answer that came. Each line
-of its output says how the child ended: ``code``, ``steps`` and what it ``said``.
+Each line of its input is a JSON object with ``arguments``, ``environ``, ``deadline`` (the number of the step at which
+the child kills itself; 0: never) and ``days`` (by how many the time of ``rotate --due`` is later). Steps are: a
+statement that changes a store, the moments before and after each COMMIT, the moment before a request is sent, and the
+moment after its answer. Each line of its output is a JSON object about the end of the child: its exit ``code``, the
+number of ``steps``, and its output ``said``.
 
-Owns: forking, stepping, and the real SIGKILL. Must not: open a store or a connection itself, which a child would share.
+Owns: forking, counting steps, and SIGKILL. Must not: open a store or a connection, because the child would share it.
 """
 
 from __future__ import annotations
@@ -28,18 +29,18 @@ _STREAMS = (1, 2)  # stdout and stderr
 
 
 class Steps:
-    """The steps of one child, in memory that its parent sees after its death."""
+    """Counts the steps of one child, in memory that its parent can read after the child's end."""
 
     def __init__(self, deadline: int) -> None:
         self._deadline, self._shared = deadline, mmap.mmap(-1, _COUNT)
 
     @property
     def count(self) -> int:
-        """How many were made, or begun."""
+        """The number of steps that were begun."""
         return int.from_bytes(self._shared[:_COUNT], "big")
 
     def __call__(self) -> None:
-        """Count a step, and die where it is the last one."""
+        """Count a step, and kill this process if it is the last one."""
         count = self.count + 1
         self._shared[:_COUNT] = count.to_bytes(_COUNT, "big")
         if count == self._deadline:
@@ -60,7 +61,7 @@ def serve() -> None:
 
 
 def _warmed(asked: dict[str, Any], said: int) -> dict[str, Any]:
-    """Carry out a command line in this process, so that what it imports and reads is there for all children."""
+    """Carry out a command line in this process, so that all children have what it imports and caches."""
     kept = [os.dup(number) for number in _STREAMS]
     code = _carried_out(asked, said)
     for number, file in zip(_STREAMS, kept, strict=True):
@@ -112,7 +113,7 @@ def _pass_days(days: int) -> None:
 
 
 def _ask_at_once() -> None:
-    """Leave out the wait between two questions about something that takes Google a while."""
+    """Poll Google's operations without waiting."""
     from kojikey.providers.management import google_gemini
 
     google_gemini.POLL_S = 0.0
@@ -166,7 +167,7 @@ def _step_in_requests(step: Callable[[], None]) -> None:
     async def stepping(self: Exchange, *arguments: Any, **named: Any) -> Any:
         step()
         got = await send(self, *arguments, **named)
-        step()  # the provider has done it, and nobody here knows yet
+        step()  # the provider has done it, and this process has not seen the answer
         return got
 
     Exchange.send = stepping  # type: ignore[method-assign]

@@ -1,4 +1,4 @@
-"""People with identities, for stores whose KEK is sealed to several: of age, and of SSH with and without a passphrase.
+"""Identities of age and of SSH, with and without a passphrase, for stores whose KEK is sealed to several people.
 
 Owns: making them. Must not: seal or open anything.
 """
@@ -36,7 +36,7 @@ CAROLS_FILE = base64.b64decode(
     "Y0JXZUNvMmRrVzExUQotLS0gSnNwN0k3cmg1V1JPTGFrVnlNb1NCeUVYaWxVcHAzUGV4aVpHVkJYY1BISQrOZgl/ua9WRpcJ5yBHMAj1MuTthX3oNoxp"
     "1cLyZlNsEXRzCqvpdwDQGEH7fMps/ldWbGVhXO/ZXf1KhX0QV6CDnUv1YY3H2YrwImPSPeXLmzWVffJe1kE5wu+gjNogrCfc9RkIk49F96NJ"
 )
-"""Carol's identity behind ``WORDS``, stretched 2^6 times: age itself stretches as long as a second takes."""
+"""Carol's identity file with the passphrase ``WORDS`` and scrypt's work factor 6; age itself takes about a second."""
 
 
 @cache
@@ -62,7 +62,7 @@ def ssh_recipient(kind: str) -> Recipient:
 
 
 def ssh_file(path: Path, kind: str, *, words: bytes | None = None, is_old: bool = False) -> Path:
-    """Write the private SSH key of that kind, as OpenSSH does; ``is_old`` is the PEM form of long ago."""
+    """Write the private SSH key of that kind in OpenSSH's form, or with ``is_old`` in the earlier PEM form."""
     form = forms.PrivateFormat.TraditionalOpenSSL if is_old else forms.PrivateFormat.OpenSSH
     encryption = forms.BestAvailableEncryption(words) if words else forms.NoEncryption()
     return private(path, _ssh_key(kind).private_bytes(forms.Encoding.PEM, form, encryption))

@@ -1,4 +1,4 @@
-"""What tests of ``kojikey import`` share: a folder with files, made-up keys of companies, and what was reported.
+"""Shared parts of the tests of ``kojikey import``: a folder with files, and made-up keys.
 
 Owns: writing files and importing them. Must not: assert what an import does.
 """
@@ -24,7 +24,7 @@ PASSWORD = "hunter2 is 'mine' #€"
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the folder that the program is in."""
+    """Return the working directory of the program."""
     folder = tmp_path / "project"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -38,7 +38,7 @@ def write(folder: Path, content: str | bytes, name: str = ".env") -> Path:
 
 
 def run(kojikey: Program, *arguments: str, stdin: str = "", **environ: str) -> Ended:
-    """Import without tests, and return how that ended."""
+    """Import without testing the keys."""
     return kojikey("import", *arguments, "--no-test", "--json", stdin=stdin, **environ)
 
 
@@ -52,7 +52,7 @@ def value(kojikey: Program, provider: str = "openai", *more: str) -> str:
 
 @contextmanager
 def own_provider(kojikey: Program) -> Iterator[str]:
-    """Yield the variable of a provider of the user's own, whose host is the sandbox."""
+    """Define a provider whose host is the sandbox, and yield the variable of its key."""
     text = Path(FOLDER, "elevenlabs.toml").read_text()
     text = text.replace('id = "elevenlabs"', 'id = "my_voice"').replace('["ELEVENLABS_API_KEY"]', '["MY_VOICE_KEY"]')
     text = text.replace("https://api.elevenlabs.io", kojikey.sandbox.base_url("elevenlabs"))

@@ -1,4 +1,4 @@
-"""Inputs of KEK sources for tests: a passphrase, a file, or nobody to ask.
+"""Inputs of KEK sources for tests: a typed passphrase, a private file, or no inputs.
 
 Owns: inputs. Must not: make a KEK.
 """

@@ -1,6 +1,6 @@
-"""The forms in which a key is written, for the tests of finding and masking.
+"""The encodings of a key, for the tests of finding and masking.
 
-Owns: making each form, by other means than the code under test. Must not: assert anything.
+Owns: encoding, with other functions than the code under test. Must not: assert anything.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Encode = Callable[[str, random.Random], bytes]
 
 
 def mixed(key: str, chance: random.Random) -> bytes:
-    """Return a key of which some characters, at least one, are percent-encoded or JSON escapes."""
+    """Return a key with at least one character percent-encoded or as a JSON escape."""
     ways = ["%c", "%%%02x", "%%%02X", "\\u%04x", "\\u%04X"]
     at = chance.randrange(len(key))
     parts = [ways[4 if number == at else chance.randrange(5)] for number in range(len(key))]

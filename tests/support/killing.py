@@ -1,6 +1,6 @@
-"""Command lines that are killed at a step: each in a process of its own, forked from one that has imported kojikey.
+"""Carries out command lines that are killed at a step, each in its own child of ``forking.py``, which defines steps.
 
-Owns: starting ``forking.py``, which says what a step is, and asking it. Must not: assert what a command leaves.
+Owns: starting ``forking.py`` and sending it command lines. Must not: assert what a command leaves.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PROGRAM = str(Path(__file__).with_name("forking.py"))
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command line ended, after how many steps."""
+    """The end of a command line: exit code, number of steps, and output."""
 
     code: int
     steps: int
@@ -30,22 +30,22 @@ class Ended:
 
     @property
     def was_killed(self) -> bool:
-        """Whether it died by SIGKILL."""
+        """Whether SIGKILL ended it."""
         return self.code == -signal.SIGKILL
 
 
 class Forks:
-    """Carries out command lines in children of one process. It ``is_warm`` once it has carried out some itself."""
+    """Carries out command lines in children of one process; ``is_warm`` after it has carried out some itself."""
 
     def __init__(self, requests: IO[str], answers: IO[str]) -> None:
         self._requests, self._answers, self.is_warm = requests, answers, False
 
     def __call__(self, kojikey: Program, *arguments: str, deadline: int = 0, days: int = 0) -> Ended:
-        """Carry out a command line, so many days later; it is killed before a step of that number, never with 0."""
+        """Carry out a command line ``days`` later, killed at the step of number ``deadline`` (0: never)."""
         return Ended(**self._ask(kojikey, arguments, deadline=deadline, days=days, is_warming=False))
 
     def warm(self, kojikey: Program, *arguments: str) -> None:
-        """Carry out a command line in the process from which the others are forked."""
+        """Carry out a command line in the parent of the children."""
         ended = self._ask(kojikey, arguments, deadline=0, days=0, is_warming=True)
         assert ended["code"] == 0, ended["said"]
         self.is_warm = True
@@ -60,7 +60,7 @@ class Forks:
 
 @contextmanager
 def forks(environ: Mapping[str, str]) -> Iterator[Forks]:
-    """Start the process from which command lines are forked, and end it. Each has an environment of its own."""
+    """Start the parent of the children, yield it, and end it. Each command line has its own environment."""
     with subprocess.Popen(
         [sys.executable, _PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environ
     ) as process:

@@ -1,6 +1,6 @@
-"""Many keys for the tests of runs over them.
+"""Fills a store with many keys, for the tests of runs over them.
 
-Owns: filling a store. Must not: assert what a run does.
+Must not: assert what a run does.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def fill(
 
 
 def made(store: Store, kek: str) -> OpenStore:
-    """Make a store and return it opened."""
+    """Create a store and return it open."""
     inputs = KekInputs({"KOJIKEY_KEK": kek}, None)
     header, key = creating.create(store, source="env", inputs=inputs)
     open_store = OpenStore(store, header, inputs, actor="somebody@somewhere")
@@ -60,7 +60,7 @@ def made(store: Store, kek: str) -> OpenStore:
 def fill_home(
     home: Path, kek: str, sandbox: Sandbox, accounts: int, *, reason: Callable[[int], str] = lambda _: "ok"
 ) -> None:
-    """Make the local store of a program's home, with keys of the sandbox."""
+    """Create the local store of a program's home, with keys of the sandbox."""
     home.mkdir(mode=0o700, exist_ok=True)
     open_store = made(SqliteStore(str(home / "keys.db")), kek)
     fill(open_store, accounts, base_url=sandbox.base_url, reason=reason)

@@ -1,17 +1,17 @@
-"""Marks every test by what it starts, so that a first answer needs neither the whole program nor a server.
+"""Marks each test by what it starts, so that the fast tests can be run alone.
 
 ``program``: the test runs the whole command line, in this process or in another, or starts any other process.
-``server``: something listens for it on loopback: the sandbox, a scripted server, a database, a played AWS.
-``external``: it needs more than this process: another process, a terminal, a database, a played AWS, a browser, a
-secret service. Such a test is always one of the other two as well. The tests without it run on every system, and when
-the source is mutated.
+``server``: the test needs a listener on loopback: the sandbox, a scripted server, a database, a played AWS.
+``external``: the test needs more than this process: another process, a terminal, a database, a played AWS, a browser,
+a secret service. It also has one of the first two markers. The tests without it run on every system, and in mutation
+testing.
 
-All three are found in the code of the test and of its fixtures; where kojikey itself starts the process, the test is
-marked ``external`` by hand. A test that starts a process, listens or connects without its marker fails and says so.
+These three are derived from the code of the test and of its fixtures. If kojikey itself starts the process, the test is
+marked ``external`` by hand. A test that starts a process, listens or connects without the marker fails.
 
-``exhaustive``: set by hand, for what repeats much or takes long. Such a test runs only where ``-m`` names the marker.
+``exhaustive``: set by hand, for tests that repeat much or take long. They run only if ``-m`` names the marker.
 
-Owns: setting and checking the first three, and what the fourth one means. Must not: start anything.
+Owns: setting and checking the first three markers, and leaving out the tests with the fourth. Must not: start anything.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ import pytest
 _PROGRAM, _SERVER = frozenset({"program"}), frozenset({"server"})
 _EXTERNAL = "external"
 
-# By what a name in the code stands for: the module that defines it, and its name there.
+# Markers by an object that a name in the code refers to: the module that defines it, and its name there.
 _BY_VALUE = {
     ("kojikey.__main__", "main"): _PROGRAM,
     ("kojikey.__main__", "run"): _PROGRAM,
@@ -44,14 +44,14 @@ _BY_VALUE = {
     ("support.servers.scripted_aws", "scripted"): _SERVER,
     ("support.servers.secret_service", "session"): _SERVER | {_EXTERNAL},
 }
-# By a name alone, of a function, a method or a module, however it is reached.
+# Markers by the name alone of a function, a method or a module.
 _BY_NAME = {
     **dict.fromkeys(
         ("fork", "forkpty", "installed", "openpty", "pexpect", "shell", "subprocess"), _PROGRAM | {_EXTERNAL}
     ),
     **dict.fromkeys(("HTTPServer", "ThreadingHTTPServer", "create_server", "start_server"), _SERVER),
 }
-# By a parameter: kinds of stores and KEKs, whose server is started when the test runs.
+# Markers by a parameter of the test: kinds of stores and KEKs that need a server.
 _BY_PARAMETER = dict.fromkeys(("awskms", "dynamodb", "keychain", "postgresql"), _SERVER | {_EXTERNAL})
 
 _STARTS = {"os.fork", "os.forkpty", "os.posix_spawn", "os.system", "subprocess.Popen"}  # audit events
@@ -60,11 +60,11 @@ _INTERNET = (socket.AF_INET, socket.AF_INET6)
 
 _OF_TESTS = ("support.", "kojikey.testing.conformance.")  # modules whose functions are followed
 
-_seen: dict[str, str] = {}  # of the test that runs, as the interpreter saw it: the marker, and what asks for it
+_seen: dict[str, str] = {}  # the markers that the running test needs, each with the audit event that showed it
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Set the markers, before pytest looks at them for ``-m``; leave out what is exhaustive and not asked for."""
+    """Set the markers before pytest evaluates ``-m``, and leave out exhaustive tests that ``-m`` does not name."""
     if "exhaustive" not in config.getoption("markexpr"):
         left_out = [item for item in items if item.get_closest_marker("exhaustive")]
         config.hook.pytest_deselected(items=left_out)
@@ -77,14 +77,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol() -> Iterator[None]:
-    """Forget what the test before has started."""
+    """Forget what the previous test started."""
     _seen.clear()
     return (yield)
 
 
 @pytest.fixture(autouse=True)
 def started_as_marked(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fail a test that starts something, or had it started for it, and has no marker that says so."""
+    """Fail a test that starts something, itself or by a fixture, without the marker for it."""
     yield
     missing = [f"`{name}`: {what}" for name, what in _seen.items() if not request.node.get_closest_marker(name)]
     if missing:
@@ -106,12 +106,12 @@ def _found(item: pytest.Function) -> set[str]:
 
 @cache
 def _markers(function: object) -> frozenset[str]:
-    """Return the markers of a function; thousands of tests share most of their fixtures."""
+    """Return the markers of a function, cached because thousands of tests share most of their fixtures."""
     return frozenset(_markers_of(function, set()))
 
 
 def _markers_of(function: object, seen: set[object]) -> Iterator[str]:
-    """Yield the markers that a function's code asks for, with what it calls of the tests' own code."""
+    """Yield the markers that the code of a function and of the test functions that it calls needs."""
     function = inspect.unwrap(function) if isinstance(function, FunctionType) else function
     if not isinstance(function, FunctionType) or function in seen:
         return
@@ -128,7 +128,7 @@ def _markers_of(function: object, seen: set[object]) -> Iterator[str]:
 
 
 def _called(value: object, module: str) -> Iterator[object]:
-    """Yield a function of the tests' own code, and the methods of a class of the same file."""
+    """Yield the value if it is a function of the tests' own code, or its methods if it is a class of the same file."""
     if isinstance(value, type) and value.__module__ == module:
         yield from vars(value).values()
     elif isinstance(value, FunctionType) and (value.__module__ == module or value.__module__.startswith(_OF_TESTS)):
@@ -146,7 +146,7 @@ def _note(event: str, arguments: tuple[Any, ...]) -> None:
     if event in _STARTS:
         _seen[_EXTERNAL] = event
     elif event in _TALKS and arguments[0].family in _INTERNET and sys.platform != "win32":
-        # On Windows an event loop connects to itself, for want of pairs of sockets.
+        # On Windows an event loop connects to itself, because there are no socket pairs.
         _seen["server"] = event
 
 

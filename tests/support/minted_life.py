@@ -1,7 +1,7 @@
-"""One key over many rotations at its provider, by command lines that are killed all the time.
+"""One key over many rotations at its provider, by command lines of which most are killed.
 
-Owns: choosing commands and the step at which each is killed, and what has to hold after each. A choice is a seed's, so
-that a history can be repeated. Must not: know how a command line is killed (``killing.py`` does).
+Owns: choosing commands and the step at which each is killed, and the checks after each. The choices come from a seed,
+so that a history can be repeated. Must not: know how a command line is killed (``killing.py`` does).
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ ACCOUNT = "default"
 PLAIN = ("--no-input", "--propagation", "0s")
 DUE = ("rotate", "--due", "--mint", "--yes", "--allow-wider", "--grace", "0s", *PLAIN)
 _DUE_IN = 91  # days
-_AT_FIRST = 30  # steps that a command is thought to have, before one of its kind ended by itself
-_AGAIN, _HIDDEN = 0.3, 0.1  # how often what finishes is killed too, and how often the provider lists a new key late
+_AT_FIRST = 30  # the assumed number of steps of a command, until one of its kind was not killed
+_AGAIN, _HIDDEN = 0.3, 0.1  # the probability that a finishing command is killed too; that a new key is listed late
 
 
 @dataclass
 class Life:
-    """A key of one provider, and the command lines that it goes through."""
+    """A key of one provider, and the command lines that change it."""
 
     forks: Forks
     mint: Mint
@@ -42,7 +42,7 @@ class Life:
         return self.mint.provider
 
     def live(self, kills: int) -> None:
-        """Rotate, retire and remove until so many command lines were killed."""
+        """Rotate, retire and remove until this number of command lines were killed."""
         self.begin()
         while self.kills < kills:
             command = self.random.choice(self.choices())
@@ -54,7 +54,7 @@ class Life:
                 self.begin()
 
     def begin(self) -> None:
-        """Have a key that somebody made by hand, added and replaced by one that kojikey made."""
+        """Add a key that a person created, and replace it by one that kojikey creates."""
         self.made_by_hand += 1
         value = made_up_key(self.provider, f"by hand {self.made_by_hand}")
         by_hand = self.mint.managed.add(value, **self.mint.settings)
@@ -63,12 +63,12 @@ class Life:
         assert ended.code == 0, ended.said
         like = ("--like", by_hand.key_id) if self.provider == "google_gemini" else ()
         assert self.mint.rotate("--mint", "--allow-wider", "--propagation", "0s", *like).code == 0
-        self.mint.managed.delete(by_hand)  # that Google's is the previous one is not known
+        self.mint.managed.delete(by_hand)  # kojikey does not know the id of Google's
         assert self.mint.rotate("--retire", "--yes", "--propagation", "0s").code == 0
         self.is_settled()
 
     def choices(self) -> list[str]:
-        """Return the commands that have something to do."""
+        """Return the commands that can change the key now; one that is listed more often is chosen more often."""
         key = self.key()
         assert key is not None
         if key.version(Stage.PREVIOUS) is not None:
@@ -76,7 +76,7 @@ class Life:
         return ["mint", "mint", "mint", "mint", "due", "due", "due", "remove"]
 
     def finish(self, command: str) -> None:
-        """Finish what a killed command left; nothing of ours is left over then, at the provider or in the store."""
+        """Finish the work of a killed command, and check that nothing unfinished is left at the provider or here."""
         hidden = self.hide_new_keys() if self.random.random() < _HIDDEN else []
         finishing = self.finishing(command)
         while self.random.random() < _AGAIN and self.ended_somehow(finishing).was_killed:
@@ -93,7 +93,7 @@ class Life:
         self.is_settled()
 
     def finishing(self, command: str) -> str:
-        """Return a command that finishes what is unfinished, chosen by what there is."""
+        """Return a command that can finish the unfinished work."""
         key = self.key()
         if command == "remove":
             return "remove"
@@ -104,7 +104,7 @@ class Life:
         return "resume"
 
     def hide_new_keys(self) -> list[ManagedKey]:
-        """Let the provider list no key that the store does not know."""
+        """Hide the keys that the store does not have from the provider's list, and return them."""
         known = self.values()
         new = [key for key in self.mint.managed.keys if key.value not in known]
         for key in new:
@@ -112,7 +112,7 @@ class Life:
         return new
 
     def ended_somehow(self, command: str, *, days: int = 0) -> Ended:
-        """Carry out a command, so many days later, that is killed at some step, or ends before that."""
+        """Carry out a command ``days`` later, killed at a random step unless it ends before that."""
         most = self.steps.get(command, _AT_FIRST)
         ended = self.run(command, deadline=self.random.randint(1, max(1, most)), days=days)
         self.kills += ended.was_killed
@@ -143,13 +143,13 @@ class Life:
                 return ("rotate", self.provider, f"--{command}", "--no-input")
 
     def is_not_lost(self, command: str) -> None:
-        """Check that the key in use opens and works; but one that is being removed may be gone at the provider."""
+        """Check that the key in use opens and exists at the provider, except while it is being removed."""
         held = self.held()
         if held is not None and command != "remove":
             assert held.current in {key.value for key in self.mint.managed.keys}, self.history[-6:]
 
     def is_settled(self) -> None:
-        """Check that the provider has the keys that the store has, and no others; and that nothing is unfinished."""
+        """Check that the provider has exactly the keys of the store, and that nothing is unfinished."""
         key = self.key()
         assert {each.value for each in self.mint.managed.keys} == self.values(), self.history[-6:]
         assert key is None or not key.is_mint_unfinished, self.history[-6:]

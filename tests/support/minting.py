@@ -1,6 +1,6 @@
-"""A key that can be minted anew, with the admin key for it, in the program and at the sandbox.
+"""A key that ``rotate --mint`` can replace, with its admin key, in the program and in the sandbox.
 
-Owns: setting both up, and looking at what exists at the provider. Must not: assert what a command does.
+Owns: setting both up, and reading the keys that exist at the provider. Must not: assert what a command does.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ class Mint:
 
     @property
     def ability(self) -> Ability:
-        """What can be done with the provider's keys."""
+        """The abilities of the provider's management API."""
         ability = ability_of(self.provider)
         assert ability is not None
         return ability
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What a key that was made by hand is allowed."""
+        """The settings of a key that a person created."""
         return SETTINGS.get(self.provider, {})
 
     def rotate(self, *arguments: str) -> Ended:
@@ -58,11 +58,11 @@ class Mint:
         return self.kojikey("rotate", self.provider, "--no-input", *arguments)
 
     def mint(self, *more: str) -> Ended:
-        """Mint a new key, whatever it may be allowed."""
+        """Mint a new key, even if it is allowed more."""
         return self.rotate("--mint", "--allow-wider", "--propagation", "0s", *self.like(), *more)
 
     def like(self) -> tuple[str, ...]:
-        """Return the options that name the key in use where the provider's list does not show it."""
+        """Return the options that name the key in use if the provider's list does not show enough of it."""
         if self.provider != "google_gemini":
             return ()
         return ("--like", self.managed.keys[0].key_id)
@@ -73,7 +73,7 @@ class Mint:
 
 
 def set_up(kojikey: Program, provider: str, *, with_admin: bool = True) -> Mint:
-    """Return a key that was made by hand, added, and exists at its provider."""
+    """Add a key that a person created at the provider."""
     mint = Mint(kojikey, provider)
     key = kojikey.added(provider, "ok")
     mint.managed.add(key.key, **mint.settings)
@@ -82,7 +82,7 @@ def set_up(kojikey: Program, provider: str, *, with_admin: bool = True) -> Mint:
 
 
 def prepare(kojikey: Program, provider: str, *, with_admin: bool = True) -> None:
-    """Have what a provider's keys are managed with: an admin key, or an identity in the environment."""
+    """Add the admin key of a provider, or set the identity in the environment."""
     kojikey.environ["KOJIKEY_GOOGLE_APIKEYS_URL"] = kojikey.sandbox.google_apikeys_url
     ability = ability_of(provider)
     if with_admin and ability is not None:

@@ -1,4 +1,4 @@
-"""Connections that a function answers, for tests whose time is the loop's and not the network's."""
+"""Connections whose requests a function answers, for tests without a network."""
 
 from __future__ import annotations
 
@@ -28,5 +28,5 @@ class _Played(httpcore2.AsyncConnectionInterface):
 
 
 def opener_of(play: Play) -> Opener:
-    """Return what opens connections whose requests the function answers."""
+    """Return an opener of connections whose requests the function answers."""
     return lambda: _Played(play)

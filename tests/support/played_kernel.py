@@ -1,6 +1,6 @@
-"""The kernel's keyrings, played in this process: a test must not lock the stores of the person who runs it.
+"""Simulates the kernel's keyrings, so that a test does not lock the stores of the person who runs it.
 
-Owns: the calls that kojikey makes, as keyctl(2) and add_key(2) describe them. Must not: know what kojikey keeps.
+Owns: the system calls that kojikey makes, as keyctl(2) and add_key(2) describe them. Must not: know kojikey's entries.
 """
 
 from __future__ import annotations
@@ -137,11 +137,11 @@ class PlayedKernel:
         return self.keys[serial]
 
     def kept(self) -> list[tuple[str, Key]]:
-        """Return the keys that are found beyond this process, with the keyring they are in."""
+        """Return the keys that other processes can find, each with the name of its keyring."""
         named = {"user": 12, "session": 13}
         return [(name, self.keys[serial]) for name, ring in named.items() for serial in self.members[ring]]
 
 
 def played_in_place_of(kernel: PlayedKernel) -> tuple[object, str, object]:
-    """Return what monkeypatch sets so that kojikey's calls are played."""
+    """Return the arguments of ``monkeypatch.setattr`` that redirect kojikey's system calls to the simulation."""
     return kernel_keyring, "_call", kernel.call

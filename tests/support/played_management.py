@@ -1,6 +1,6 @@
-"""One provider's management API, played by the sandbox, and a way to ask it through its adapter.
+"""One provider's management API in the sandbox, and calls to it through its adapter.
 
-Owns: the credential and the connection of each question. Must not: assert what an adapter answers.
+Owns: the credential and the connection of each call. Must not: assert what an adapter returns.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ OLD = {name: made_up_key(name, "ok") for name in MANAGED}
 
 
 class Played:
-    """One provider's management API, played, and a way to ask it."""
+    """One provider's management API in the sandbox, and calls to it."""
 
     def __init__(self, sandbox: Sandbox, provider: str) -> None:
         self.provider, self.sandbox = provider, sandbox
@@ -59,7 +59,7 @@ class Played:
             self.secret = Secret(made_up_key(ability.admin, "ok"))
 
     def ask(self, question: Ask[Result]) -> Result:
-        """Ask one thing, over a connection of its own; waiting is noted and takes no time."""
+        """Make one call over its own connection. Waits take no time and are recorded in ``waited``."""
 
         async def sleep(seconds: float) -> None:
             self.waited.append(seconds)
@@ -72,7 +72,7 @@ class Played:
         return asyncio.run(asked())
 
     def old(self, **settings: Any) -> RemoteKey:
-        """Let the key exist that is to be replaced, and return it as the provider has it."""
+        """Create the key that is to be replaced, and return it as the provider lists it."""
         given = settings or SETTINGS.get(self.provider, {})
         made = self.managed.add(OLD[self.provider], **given)
         if not self.ability.lists:
@@ -82,7 +82,7 @@ class Played:
         return found
 
     def wanted(self, like: RemoteKey, name: str = "kojikey default v2 0a1b2c3d") -> Wanted:
-        """Return a wish for a key like another one."""
+        """Return the request for a key like another one."""
         settings = self.adapter.plan(like).settings
         return Wanted(name, "0a1b2c3d", like.parent, like.owner, settings=settings)
 

@@ -1,4 +1,4 @@
-"""The two providers as respx plays them: a healthy one each, whose routes a test replaces one by one."""
+"""Google and ElevenLabs simulated by respx: each route answers as for a valid key; tests replace single routes."""
 
 from __future__ import annotations
 

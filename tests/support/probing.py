@@ -20,7 +20,7 @@ KEYS = {"google_gemini": GEMINI_KEY, "elevenlabs": ELEVENLABS_KEY}
 
 @dataclass
 class Time:
-    """A clock that moves by what is slept, and remembers it."""
+    """A clock that advances only by sleeping, and records each sleep."""
 
     now: float = 1000.0
     slept: list[float] = field(default_factory=list)
@@ -37,7 +37,7 @@ class Time:
 
 
 def probe(provider: str | Definition, *, time: Time | None = None, timeout: float = 10.0, **choices: Any) -> Verdict:
-    """Test the provider's canary key (or ``key``, which a definition of one's own needs) and return the verdict."""
+    """Test the provider's canary key, or ``key`` for another definition, and return the verdict."""
     definition = CATALOG.get(provider) if isinstance(provider, str) else provider
     key = choices.pop("key") if "key" in choices else KEYS[definition.id]
     surroundings = (time or Time()).surroundings()

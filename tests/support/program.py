@@ -1,4 +1,4 @@
-"""The program as the tests of the command line use it: in this process where that is enough, else as it is installed.
+"""Runs the program for tests of the command line: in this process if that is enough, else in its own process.
 
 Owns: a folder, a key-encryption key and a clean environment for one test. Must not: assert what a command does.
 """
@@ -29,7 +29,7 @@ SLICE = 8
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended."""
+    """The end of a command: exit code and output."""
 
     code: int
     out: str
@@ -37,7 +37,7 @@ class Ended:
 
     @property
     def document(self) -> dict[str, Any]:
-        """The one JSON document that stdout is to be; anything else beside it is a ValueError."""
+        """The JSON document on stdout; a ValueError if stdout has anything else."""
         document: dict[str, Any] = json.loads(self.out)
         return document
 
@@ -61,13 +61,13 @@ class Ended:
 
     @property
     def said(self) -> str:
-        """All that it wrote."""
+        """The whole output: stdout, then stderr."""
         return self.out + self.err
 
 
 @dataclass
 class Program:
-    """kojikey with a home of its own, beside a sandbox."""
+    """kojikey with its own home, and a sandbox of providers."""
 
     home: Path
     sandbox: Sandbox
@@ -77,7 +77,7 @@ class Program:
     def __call__(
         self, *arguments: str, stdin: str | bytes = b"", encoding: str = "utf-8", **environ: str | None
     ) -> Ended:
-        """Carry out a command line in this process. ``environ`` is set on top, None takes a variable away."""
+        """Carry out a command line in this process. ``environ`` adds variables; None removes one."""
         given = stdin.encode() if isinstance(stdin, str) else stdin
         out, err = (io.TextIOWrapper(io.BytesIO(), encoding=encoding, write_through=True) for _ in range(2))
         read = io.TextIOWrapper(io.BytesIO(given), encoding=encoding)
@@ -102,7 +102,7 @@ class Program:
             return run(list(arguments))
 
     def installed(self, *arguments: str | bytes, stdin: str | bytes = b"", **environ: str | None) -> Ended:
-        """Carry out a command line in a process of its own."""
+        """Carry out a command line in its own process."""
         finished = subprocess.run(
             [*COMMAND, *arguments],
             input=stdin.encode() if isinstance(stdin, str) else stdin,
@@ -116,7 +116,7 @@ class Program:
     def shell(self, script: str, **environ: str | None) -> Ended:
         """Carry out a shell script in which ``kojikey`` is the program.
 
-        ``-B``: under a limit on the size of files, Python would leave cut byte code behind, for everybody.
+        ``-B``: under a limit on the size of files, Python would leave truncated byte code for later processes.
         """
         function = f'kojikey() {{ {sys.executable} -B -m kojikey "$@"; }}\n'
         finished = subprocess.run(
@@ -130,7 +130,7 @@ class Program:
         return self._ended(finished.returncode, finished.stdout, finished.stderr)
 
     def with_environ(self, more: Mapping[str, str | None]) -> dict[str, str]:
-        """Return the environment, changed."""
+        """Return the environment with additional variables, without those that are None."""
         return {name: value for name, value in {**self.environ, **more}.items() if value is not None}
 
     def key(self, provider: str = "elevenlabs", name: str = "ok") -> SandboxKey:
@@ -143,7 +143,7 @@ class Program:
         return self("add", provider, "--stdin", "--base-url", key.base_url, *more, stdin=key.key)
 
     def added(self, provider: str = "elevenlabs", name: str = "ok", *more: str) -> SandboxKey:
-        """Return a made-up key that was added, as it is meant to go."""
+        """Add a made-up key, check that it was added, and return it."""
         ended = self.add(provider, name, *more)
         assert ended.code == 0, ended.said
         return self.key(provider, name)
@@ -167,7 +167,7 @@ class Program:
         }
 
     def contents(self) -> dict[str, Any]:
-        """Return what the store says about all keys, and its events, without opening anything."""
+        """Return the rows of all keys and all events, without opening a key."""
         return {
             "list": self("list", "--all-accounts", "--json").results,
             "audit": self("audit", "--all-accounts", "--json").results,
@@ -183,12 +183,12 @@ COMMAND = (sys.executable, "-m", "kojikey")
 
 
 def slices(key: str) -> Iterator[str]:
-    """Yield each piece of a key that may appear nowhere: all that is longer than what a mask shows, from 8 up."""
+    """Yield each run of eight characters of a key; none may appear anywhere, because a mask shows at most four."""
     return (key[start : start + SLICE] for start in range(len(key) - SLICE + 1))
 
 
 def pieces_in(key: str, text: str | bytes) -> list[str]:
-    """Return the pieces of a key that a text or a file's content has."""
+    """Return the pieces of a key that a text or a file's content contains."""
     data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
     return [piece for piece in slices(key) if piece.encode() in data]
 

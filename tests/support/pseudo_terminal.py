@@ -1,4 +1,4 @@
-"""kojikey on a pseudo-terminal: its output, and whether typing is echoed.
+"""Runs kojikey on a pseudo-terminal, to see its output and whether typing is echoed.
 
 Owns: starting it there, typing, and waiting for its end. Must not: assert what a command asks or answers.
 """
@@ -24,7 +24,7 @@ Child: TypeAlias = "pexpect.spawn[str]"
 def on_a_terminal(
     kojikey: Program, *arguments: str, columns: int = 80, program: Sequence[str] = COMMAND, **environ: str | None
 ) -> Iterator[Child]:
-    """Start kojikey on a terminal, or a ``program`` that starts it; ``shown`` returns what it showed."""
+    """Start kojikey, or a ``program`` that starts it, on a terminal; :func:`shown` returns its output."""
     child = pexpect.spawn(
         program[0], [*program[1:], *arguments], env=kojikey.with_environ({**PLAIN, "COLUMNS": None, **environ}),
         encoding="utf-8", codec_errors="backslashreplace", timeout=SECONDS, dimensions=(24, columns),
@@ -39,9 +39,9 @@ def on_a_terminal(
 def printed_on_a_terminal(
     kojikey: Program, *arguments: str, columns: int = 80, **environ: str | None
 ) -> tuple[int, str]:
-    """Carry out a command that asks nothing, in this process; return the exit code and all that was shown.
+    """Carry out a command that asks nothing, in this process; return the exit code and the output.
 
-    The first three descriptors are the terminal meanwhile, for what asks them how wide it is.
+    Meanwhile the first three descriptors are the terminal, for libraries that ask them for its width.
     """
     import termios  # here and below: Windows has none
 
@@ -68,7 +68,7 @@ def _read_to_the_end(terminal: int) -> str:
         while piece := os.read(terminal, 65536):
             found += piece
     except OSError as error:
-        if error.errno != errno.EIO:  # Linux's word for the end of a terminal that nobody has open any more
+        if error.errno != errno.EIO:  # Linux's error for a terminal that no process has open any more
             raise
     finally:
         os.close(terminal)
@@ -76,7 +76,7 @@ def _read_to_the_end(terminal: int) -> str:
 
 
 class Log:
-    """What a terminal was sent."""
+    """Collects the output to a terminal, for pexpect."""
 
     def __init__(self) -> None:
         self.text = ""
@@ -85,11 +85,11 @@ class Log:
         self.text += text
 
     def flush(self) -> None:
-        """Do nothing: it is there already."""
+        """Do nothing, because nothing is buffered."""
 
 
 def end(child: Child) -> tuple[int | None, str]:
-    """Wait for the end; return the exit code and all that was shown."""
+    """Wait for the end; return the exit code and the output."""
     child.expect(pexpect.EOF)
     child.close()
     return child.exitstatus, shown(child).replace("\r\n", "\n")
@@ -102,13 +102,13 @@ def type_key(child: Child, prompt: str, key: str) -> None:
 
 
 def hides(child: Child) -> bool:
-    """Wait until typing is not shown; what is typed earlier is echoed, whatever a program does."""
+    """Wait until the terminal does not echo, and return whether it still does not. Earlier typing is always echoed."""
     child.waitnoecho(SECONDS)
     return not echoes(child)
 
 
 def shown(child: Child) -> str:
-    """Return all that was shown so far."""
+    """Return the output so far."""
     log = child.logfile_read
     assert isinstance(log, Log)
     return log.text

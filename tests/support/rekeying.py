@@ -1,6 +1,6 @@
-"""Two KEKs of any kind, and a store on its way from one to the other.
+"""Two KEKs of any kinds, and a store that is rekeyed from one to the other.
 
-Owns: making them and looking. Must not: know which test asks.
+Owns: making the KEKs, and checking the store before, during and after.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ COMMITS = 4  # the announcement, two accounts, the end
 
 @pytest.fixture
 def keychain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KekInputs]:
-    """Return the environment of a keychain for one test: a daemon was seen to end after some hundred questions."""
+    """Return the environment of a keychain for one test, because a daemon ended by itself after some hundred calls."""
     yield from session(tmp_path_factory.mktemp("keychain"), UNLOCKED)
 
 
@@ -43,7 +43,7 @@ def _kek_text(byte: int) -> str:
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two KEKs: its source as people name it, and the environment in which it is found."""
+    """One of the two KEKs: its source, the environment that it is read from, and a function that removes its file."""
 
     source: str
     environ: dict[str, str]
@@ -51,7 +51,7 @@ class Side:
     recipients: tuple[Recipient, ...] = ()
 
     def inputs(self, environ: dict[str, str]) -> KekInputs:
-        """Return what a KEK of this side is made from, in an environment."""
+        """Return the inputs of this KEK's source in an environment."""
         return KekInputs(environ, None, recipients=self.recipients)
 
 
@@ -60,7 +60,7 @@ Sides = Callable[[str, str], Side]
 
 @pytest.fixture
 def sides(request: pytest.FixtureRequest, tmp_path: Path) -> Sides:
-    """Return what makes the old or the new KEK of a kind; ``away`` takes it away, where it is in a file."""
+    """Return a function that makes the old or the new KEK of a kind."""
 
     def made(kind: str, which: str) -> Side:
         if kind == "env":
@@ -86,13 +86,13 @@ def sides(request: pytest.FixtureRequest, tmp_path: Path) -> Sides:
 
 
 def _shared() -> Side:
-    """Return a KEK that is sealed to one person, the same one on both sides: a new list has a new KEK."""
+    """Return a KEK that is sealed to one person, the same person on both sides: a new list has a new KEK."""
     person = identity("anna")
     return Side("recipients", {"KOJIKEY_IDENTITY": person.secret}, recipients=(person.recipient,))
 
 
 class Move:
-    """A store on its way from one KEK to another."""
+    """A store that is rekeyed from one KEK to another."""
 
     def __init__(self, store: Opener, old: Side, new: Side) -> None:
         self.store, self.old, self.new = store, old, new
@@ -107,7 +107,7 @@ class Move:
         self.sealed = [stored.document for stored in self.store().scan()]
 
     def rekey(self, store: FaultyStore | None = None) -> RekeyResult:
-        """Move to the new KEK. What the new one is made from is asked for apart from the old one."""
+        """Rekey to the new KEK, whose inputs are separate from those of the old one."""
         inputs = self.new.inputs({**self.before, **self.after})
         return rekeying.rekey(self.sample_store.open_store(store), source=self.new.source, new_inputs=inputs)
 
@@ -119,7 +119,7 @@ class Move:
         return False
 
     def opens(self) -> None:
-        """Check that every key opens, with one of the two KEKs where both come from the same variable."""
+        """Check that every key opens, with either environment if both KEKs come from the same variable."""
         both = [
             self.sample_store.open_store(environ=environ)
             for environ in (self.sample_store.environ, {**self.before, **self.after})
@@ -135,7 +135,7 @@ class Move:
             return None
 
     def check_end(self) -> None:
-        """Check that the new KEK alone is needed."""
+        """Check that only the new KEK is needed."""
         self.old.away()
         discard(self.spec, KekInputs({**self.sample_store.environ, **self.before}, None))
         self.before.clear()

@@ -1,6 +1,6 @@
-"""Results for the tests of reports: made up, also by the thousand, and with the words of a hostile provider.
+"""Made-up results for the tests of reports, also thousands of them, and with texts of a hostile provider.
 
-Owns: making rows and endings. Must not: know a format.
+Owns: making rows and the ends of runs. Must not: know a format.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ REASONS = (Reason.OK, Reason.OK, Reason.MISSING_PERMISSION, Reason.INVALID_KEY, 
 
 
 def verdict(reason: Reason, words: str = "why it is so") -> Verdict:
-    """Return a verdict with these words wherever a provider's may be."""
+    """Return a verdict with these words in each text that may come from a provider."""
     check = CheckResult("account", True, reason, 200, 80, words)
     return Verdict(
         reason, None, words, words, "https://elevenlabs.io/app/settings/api-keys", checks=(check,), latency_ms=81,
@@ -32,7 +32,7 @@ def verdict(reason: Reason, words: str = "why it is so") -> Verdict:
 
 
 def results(count: int, *, words: str = "why it is so", reasons: tuple[Reason, ...] = REASONS) -> Iterator[TestResult]:
-    """Yield so many results, two an account."""
+    """Yield ``count`` results, two for each account."""
     for number in range(count):
         provider = ("elevenlabs", "google_gemini")[number % 2]
         reason = reasons[number % len(reasons)]
@@ -51,7 +51,7 @@ def row(result: TestResult, *, fail_on: str = "limited") -> Document:
 
 
 def run_of(found: list[TestResult], *, fail_on: str = "limited", left: int = 0) -> tuple[RunEnd, Rows]:
-    """Return how a run with these results ended, and its rows."""
+    """Return the end of a run with these results, and its rows."""
     tally = Tally()
     for result in found:
         tally.add(result)

@@ -1,7 +1,7 @@
-"""The operations on one key, for tests whose probes answer at once.
+"""The operations on one key, for tests whose probes return at once.
 
-Owns: running such an operation to its end without an event loop, so that one can be run in the middle of another's
-test. Must not: assert what an operation does.
+Owns: running such an operation to its end without an event loop, so that one can run inside another one's test of a
+key. Must not: assert what an operation does.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def _at_once(
             result: _Result = end.value
             return result
         work.close()
-        raise AssertionError("the probe of this test did not answer at once")
+        raise AssertionError("the probe of this test did not return at once")
 
     return run
 

@@ -1,6 +1,6 @@
-"""The rows of one account in an SQLite store, as somebody who can write the file takes them and puts them back.
+"""Reads and replaces the rows of one account in an SQLite store, like a person who can write the file.
 
-Must not: use kojikey; somebody who does this has no KEK.
+Must not: use kojikey, because that person has no KEK.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def rows_of(path: Path, account: str) -> Rows:
 
 
 def put_back(path: Path, account: str, rows: Rows) -> None:
-    """Put the rows of an account in place of those that are there; without any it is gone."""
+    """Replace the rows of an account; without rows the account is removed."""
     with closing(sqlite3.connect(path)) as database, database:
         for table in TABLES:
             database.execute(f"DELETE FROM {table} WHERE account = ?", (account,))

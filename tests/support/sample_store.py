@@ -1,6 +1,6 @@
-"""A store with a KEK for the tests of operations, testers with a given answer, and the invariants of a store.
+"""A store with a KEK for the tests of operations, and fake tests of keys with a given result.
 
-Owns: making, opening and looking. Must not: assert what an operation does.
+Owns: creating, opening and reading the store. Must not: assert what an operation does.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def _sqlite(folder: Path) -> Opener:
 
 ADAPTERS: dict[str, Callable[[Path], Opener]] = {"memory": _memory, "sqlite": _sqlite}
 
-_FILLED: dict[Callable[[SampleStore], object], bytes] = {}  # files, by what fills them
+_FILLED: dict[Callable[[SampleStore], object], bytes] = {}  # the store's file, by the function that filled it
 
 
 def verdict(reason: Reason = Reason.OK, *, at: str = MOMENTS[0]) -> Verdict:
@@ -70,23 +70,23 @@ def verdict(reason: Reason = Reason.OK, *, at: str = MOMENTS[0]) -> Verdict:
 
 
 def yes(_: Verdict) -> bool:
-    """Approve of everything that is asked about."""
+    """Approve every verdict."""
     return True
 
 
 def no(_: Verdict) -> bool:
-    """Approve of nothing."""
+    """Approve no verdict."""
     return False
 
 
 def refuse(error: KojikeyError) -> None:
-    """Make an end of what would be passed over."""
+    """Raise an error that an operation would report and skip."""
     raise error
 
 
 @dataclass
 class FakeTester:
-    """Finds one reason, remembers what it was asked about, and does something meanwhile where told to."""
+    """Returns a verdict with one reason, records its arguments, and calls ``meanwhile`` before it returns."""
 
     reason: Reason = Reason.OK
     at: str = MOMENTS[0]
@@ -101,7 +101,7 @@ class FakeTester:
 
 
 class Held(NamedTuple):
-    """The plaintexts that a key has, by stage."""
+    """The plaintexts of a key, by stage."""
 
     current: str
     staged: str | None = None
@@ -110,21 +110,21 @@ class Held(NamedTuple):
 
 @dataclass
 class SampleStore:
-    """A store, and the environment in which its KEK is."""
+    """A store, and the environment with its KEK."""
 
     opener: Opener
     environ: dict[str, str] = field(default_factory=lambda: dict(KEKS))
 
     @classmethod
     def made(cls, opener: Opener) -> SampleStore:
-        """Return a vault whose store was just made."""
+        """Create a store."""
         sample_store = cls(opener)
         creating.create(opener(), source="env", inputs=sample_store.inputs())
         return sample_store
 
     @classmethod
     def filled(cls, folder: Path, fill: Callable[[SampleStore], object]) -> SampleStore:
-        """Return a vault in ``keys.db`` of a folder, filled. What one test has filled is copied for all others."""
+        """Create a filled store in ``keys.db`` of a folder. The first file of a ``fill`` is copied for later tests."""
         sample_store = cls(_sqlite(folder))
         path = folder / "keys.db"
         if fill in _FILLED:
@@ -136,11 +136,11 @@ class SampleStore:
         return sample_store
 
     def inputs(self) -> KekInputs:
-        """Return what KEK sources may ask."""
+        """Return the inputs of the KEK sources."""
         return KekInputs(self.environ, None)
 
     def open_store(self, store: Store | None = None, *, environ: dict[str, str] | None = None) -> OpenStore:
-        """Return the store, opened anew; through another store where one is given."""
+        """Open the store anew, through another adapter if one is given."""
         used = store or self.opener()
         inputs = self.inputs() if environ is None else KekInputs(environ, None)
         header = (self.opener() if store else used).open().document
@@ -149,7 +149,7 @@ class SampleStore:
     def held(
         self, account: str = ACCOUNT, provider: str = PROVIDER, *, open_store: OpenStore | None = None
     ) -> Held | None:
-        """Return what a key holds, each version opened; None where there is no key."""
+        """Return the opened versions of a key, None if there is no key."""
         stored = (found := self.open_store()).find_key(account, provider)
         if stored is None:
             return None
@@ -158,7 +158,7 @@ class SampleStore:
         return Held(values[Stage.CURRENT], values.get(Stage.STAGED), values.get(Stage.PREVIOUS))
 
     def key(self, account: str = ACCOUNT, provider: str = PROVIDER) -> Key | None:
-        """Return a key as it is in the store, None where there is none."""
+        """Return a key of the store, None if there is none."""
         stored = self.open_store().find_key(account, provider)
         return key_of(stored) if stored else None
 
@@ -167,11 +167,11 @@ class SampleStore:
         return list(auditing.events(self.opener(), account=account).events)
 
     def actions(self, account: str = ACCOUNT) -> list[str]:
-        """Return what happened to an account, in order."""
+        """Return the actions of an account's events, in order."""
         return [event["action"] for event in self.events(account)]
 
     def verify(self, account: str | None = None) -> AuditResult:
-        """Verify the audit trail of every account, or of one; the first thing that is wrong is raised."""
+        """Verify the audit trail of every account, or of one; raise the first problem."""
         result = audit_verification.verify(self.open_store(), account=account)
         for problems in result.broken.values():
             raise problems[0]
@@ -188,7 +188,7 @@ class SampleStore:
         settings: KeySettings = SETTINGS,
         open_store: OpenStore | None = None,
     ) -> ChangeResult:
-        """Add a key, untested unless told otherwise."""
+        """Add a key, untested without ``test``."""
         target = Target(provider, settings.base_url or BASE_URL, settings.models or (), settings.capabilities or ())
         new = NewKey(account, target, Secret(value), settings)
         return rotation.add(open_store or self.open_store(), new, test=test, approve=approve)
@@ -203,7 +203,7 @@ class SampleStore:
         settings: KeySettings = SETTINGS,
         open_store: OpenStore | None = None,
     ) -> ChangeResult:
-        """Rotate a key, untested unless told otherwise."""
+        """Rotate a key, untested without ``test``."""
         new = Replacement(account, PROVIDER, Secret(value), settings)
         return rotation.rotate(open_store or self.open_store(), new, test=test, approve=approve)
 
@@ -213,5 +213,5 @@ class SampleStore:
         assert result.action == "staged"
 
     def rotate_staged(self) -> None:
-        """Promote what is staged, untested."""
+        """Promote the staged version, untested."""
         rotation.resume(self.open_store(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)

@@ -1,6 +1,6 @@
-"""Shared parts of the tests of commands that save keys: reasons other than valid, and audited events.
+"""Shared parts of the tests of commands that save keys: one reason for each outcome but valid, and audited actions.
 
-Owns: one reason for each such outcome, and how a time is written. Must not: assert what a command does.
+Must not: assert what a command does.
 """
 
 from __future__ import annotations

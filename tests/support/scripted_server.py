@@ -1,4 +1,4 @@
-"""A loopback server that plays each connection by a function, for cases that no mock of an HTTP client shows."""
+"""A loopback server whose connections a function answers, for cases that a mock of an HTTP client cannot have."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Play = Callable[[socket.socket, int], None]
 
 
 def request_head(connection: socket.socket) -> bytes:
-    """Return what was sent up to the end of the headers, b"" when the other side closed."""
+    """Return the bytes up to the end of the headers, b"" if the client closed the connection."""
     received = b""
     while b"\r\n\r\n" not in received:
         chunk = connection.recv(4096)
@@ -32,7 +32,7 @@ def request_head(connection: socket.socket) -> bytes:
 
 
 def requests(connection: socket.socket) -> Iterator[bytes]:
-    """Yield the head of each request on a connection that is kept, with its body read, until the client closes it."""
+    """Yield the head of each request on a connection, and read its body, until the client closes the connection."""
     received = b""
     while True:
         while b"\r\n\r\n" not in received:
@@ -55,7 +55,7 @@ def response(body: bytes, *, status: str = "200 OK", headers: str = "content-typ
 
 
 def _hear_out(connection: socket.socket) -> None:
-    """Read what the client still sends: closing before that would reset the connection under the answer."""
+    """Read until the client closes: closing earlier would reset the connection before the client has the answer."""
     connection.shutdown(socket.SHUT_WR)
     while connection.recv(65536):
         pass
@@ -63,7 +63,7 @@ def _hear_out(connection: socket.socket) -> None:
 
 @contextlib.contextmanager
 def playing(play: Play, *, tls: ssl.SSLContext | None = None) -> Iterator[int]:
-    """Yield the port of a server that hands each connection, with its number from 0, to a thread of ``play``."""
+    """Yield the port of a server that calls ``play`` in a thread for each connection, with its number from 0."""
     listener = socket.create_server(("127.0.0.1", 0))
     threads: list[threading.Thread] = []
     connections: list[socket.socket] = []
@@ -104,14 +104,14 @@ def playing(play: Play, *, tls: ssl.SSLContext | None = None) -> Iterator[int]:
 
 
 def server_context(certificate: str) -> ssl.SSLContext:
-    """Return the settings of a server with that certificate."""
+    """Return the TLS context of a server with that certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     return context
 
 
 def loopback_certificate(folder: str, *names: str) -> str:
-    """Make a certificate for 127.0.0.1, and for names, that signs itself; return the file with its key and itself."""
+    """Make a self-signed certificate for 127.0.0.1 and ``names``; return the path of a file with its key and itself."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "loopback")])
     now = datetime.datetime.now(datetime.UTC)

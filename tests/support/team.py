@@ -1,4 +1,4 @@
-"""A store whose KEK is sealed to several people, and what its tests do in the name of each.
+"""A store whose KEK is sealed to several people, and operations on it by each of them.
 
 Owns: the people and their store. Must not: assert what an operation does.
 """
@@ -30,7 +30,7 @@ COMMITS = 4  # of a removal: the announcement, two accounts, the end
 
 
 class Team:
-    """A store of several people, each with a machine of their own that remembers the KEK."""
+    """A store of several people, each with their own machine that remembers the KEK."""
 
     def __init__(self, folder: Path, *people: Person) -> None:
         self.folder = folder
@@ -66,7 +66,7 @@ class Team:
         return [row.recipient.name for row in recipients.list_recipients(self.opened(by), self.inputs(by))]
 
     def copy(self) -> bytes:
-        """Return the store as somebody who copies its file has it."""
+        """Return a copy of the store's file."""
         database = sqlite3.connect(self.folder / "keys.db")
         database.execute("pragma wal_checkpoint(truncate)")
         database.close()
@@ -78,7 +78,7 @@ class Team:
         (self.folder / "keys.db").write_bytes(copy)
 
     def forge(self, change: Callable[[dict[str, Any]], None]) -> None:
-        """Change the header as somebody does who can write to the store and has no KEK."""
+        """Change the header, like a person who can write to the store and has no KEK."""
         stored = self.store().open()
         document = json.loads(json.dumps(stored.document))
         change(document)
@@ -86,7 +86,7 @@ class Team:
 
 
 class BusyStore(SqliteStore):
-    """A store in which somebody else does something just before the first change."""
+    """A store that calls ``meanwhile``, for another person's change, just before its first own change."""
 
     def __init__(self, team: Team, meanwhile: Callable[[], None]) -> None:
         super().__init__(str(team.folder / "keys.db"))

@@ -1,6 +1,6 @@
-"""An audit trail in a store's file, as somebody with an SQLite shell sees it and can change it.
+"""An audit trail in a store's file, read and changed with SQL, like a person with an SQLite shell.
 
-Owns: a vault with a trail, the hand in its file, and where ``verify`` finds the first bad event.
+Owns: a store with a trail, changes of its rows, and the place at which ``verify`` finds the first bad event.
 Must not: know which change a test makes.
 """
 
@@ -23,7 +23,7 @@ OTHER = "other"
 
 
 class File:
-    """The store's file, as somebody with an SQLite shell sees it."""
+    """The store's file, read and changed with SQL."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -55,14 +55,14 @@ class File:
         self.do("UPDATE accounts SET document = ? WHERE account = ?", json.dumps(document), account)
 
     def end_with(self, seq: int, mac: str, **more: object) -> None:
-        """Make the account's record end with this event, as far as somebody without the KEK can."""
+        """Make the account's record end with this event, as far as that is possible without the KEK."""
         document = self.account()
         self.put_account({**document, "audit": {**document["audit"], "seq": seq, "mac": mac, **more}})
 
 
 @pytest.fixture
 def sample_store(tmp_path: Path) -> SampleStore:
-    """Return a vault with two accounts, one of them with as many events as LENGTH says."""
+    """Return a store with two accounts, one of them with ``LENGTH`` events."""
     return SampleStore.filled(tmp_path, _fill)
 
 

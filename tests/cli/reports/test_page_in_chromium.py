@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from kojikey.cli.reports.html import page
 from kojikey.model.atomic_file import write_whole
 from kojikey.operations.results import TestResult
-from support.amounts import exhaustive
 from support.chromium import Browser, browser
+from support.exhaustive import exhaustive
 from support.reported import HOSTILE, results, run_of
 
 FEW, MANY = 3, 10_000

@@ -1,8 +1,8 @@
-"""Lets a process talk to this machine alone, and tells of every attempt to do otherwise.
+"""Refuses every connection of a process to another machine, and reports each attempt.
 
-Python runs this by itself in each process of the tests that has the folder in its PYTHONPATH; ``tests/conftest.py``
-loads it into the process of the tests. What is caught is written to a file, because a program may well survive the
-error it is given. Imports nothing that the start-up tests would have to know about.
+Python imports this module by itself in each process with this folder in its PYTHONPATH; ``tests/conftest.py`` loads it
+into the process of the tests. Attempts are written to a file, because a program may handle the error. Imports only
+modules that Python has loaded anyway, so that the tests of the start-up time are not changed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _NAMES = ("socket.getaddrinfo", "socket.gethostbyname")
 
 
 def host_of(event: str, arguments: tuple[Any, ...]) -> str:
-    """Return the host that an event is about; empty where it is none, as for a socket with a path."""
+    """Return the host of an event, ``""`` if it has none, for example for a socket with a path."""
     if event in _PLACES:
         place = arguments[1]
         return str(place[0]) if isinstance(place, tuple) else ""
@@ -43,7 +43,7 @@ def _watch(event: str, arguments: tuple[Any, ...]) -> None:
     if report:
         with open(report, "a", encoding="utf-8") as file:
             file.write(f"{event} {host!r}\n")
-    raise OSError("the tests do not leave this machine")
+    raise OSError("the tests make no connections to other machines")
 
 
 sys.addaudithook(_watch)

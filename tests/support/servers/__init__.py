@@ -1,1 +1,1 @@
-"""Real servers and stand-ins that tests start."""
+"""Real and simulated servers that tests start."""

@@ -22,16 +22,16 @@ _PROGRAM = Path(__file__).with_name("moto_server.py")
 
 
 class Aws(NamedTuple):
-    """Where the played AWS is."""
+    """The endpoint of the simulated AWS."""
 
     endpoint: str
 
     def url(self, table: str | None = None) -> str:
-        """Return the URL of a store in a table, by default in one that is not there yet."""
+        """Return the URL of a store in a table, by default in one that does not exist yet."""
         return f"dynamodb://{table or new_table()}?region={REGION}&endpoint={self.endpoint}"
 
     def client(self, service: str) -> Any:
-        """Return a client as an administrator has it, to look behind the scenes; the test closes it."""
+        """Return an administrator's client; the test closes it."""
         return make_client(service, region=REGION, endpoint=self.endpoint)
 
     def new_key(self, **settings: Any) -> str:
@@ -44,12 +44,12 @@ class Aws(NamedTuple):
 
 
 def new_table() -> str:
-    """Return the name of a table that nobody has used."""
+    """Return a new name of a table."""
     return f"kojikey-{uuid.uuid4().hex[:12]}"
 
 
 def start(**environment: str) -> tuple[subprocess.Popen[str], Aws]:
-    """Start a server and return it with its place, once it answers."""
+    """Start a server, wait until it accepts requests, and return its process and endpoint."""
     process = subprocess.Popen(
         [sys.executable, str(_PROGRAM)],
         stdin=subprocess.PIPE,
@@ -67,7 +67,7 @@ def start(**environment: str) -> tuple[subprocess.Popen[str], Aws]:
 
 
 def stop(process: subprocess.Popen[str]) -> None:
-    """End a server: it serves until its standard input ends."""
+    """End a server by closing its standard input."""
     process.communicate()
 
 
@@ -81,7 +81,7 @@ def aws_server() -> Iterator[Aws]:
 
 @pytest.fixture
 def aws(aws_server: Aws, monkeypatch: pytest.MonkeyPatch, clean_environment: None) -> Aws:
-    """Return AWS with credentials in the environment, made up; the metadata service of a machine is never asked."""
+    """Return the simulated AWS, with made-up credentials in the environment and without the metadata service."""
     set_credentials(monkeypatch)
     return aws_server
 

@@ -1,4 +1,4 @@
-"""A DynamoDB store behind a script, for answers that moto does not give."""
+"""A DynamoDB store behind a scripted proxy, for answers that moto does not give."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def waits() -> list[float]:
 
 @pytest.fixture
 def fresh(front: Scripted, waits: list[float]) -> Iterator[DynamoStore]:
-    """Return a store that is not there yet."""
+    """Return a store that is not created yet."""
     store = DynamoStore(new_table(), region=REGION, endpoint=front.endpoint, sleep=waits.append)
     yield store
     store.close()

@@ -1,6 +1,6 @@
-"""A PostgreSQL store with two accounts, its owner, and a role that was granted one of them, in SQL and as a store.
+"""A PostgreSQL store with two accounts, its owner, and a role with a grant for one of them, as SQL sessions and stores.
 
-Owns: the fixtures; test files import those they use. Must not: assert what the server allows.
+Owns: the fixtures, which test files import. Must not: assert what the server allows.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ def event(account: str, seq: int) -> dict[str, object]:
 
 
 def counted(account: str, seq: object, **more: object) -> dict[str, object]:
-    """Return an account's document, as far as the server looks at it."""
+    """Return the members of an account's document that the server reads."""
     audit = {"seq": seq, "mac": "m", "head": None}
     return {"account": account, "wrapped": "w", "audit": audit, **more}
 
 
 @contextmanager
 def owned(server: Server, database: str) -> Iterator[str]:
-    """Make a role that is no superuser, for those are held to nothing, and owns the database."""
-    with server.a_role() as name:
+    """Make a role that owns the database; it is no superuser, because policies do not apply to superusers."""
+    with server.temporary_role() as name:
         server.sql(f"ALTER DATABASE {database} OWNER TO {name}")
         yield name
         server.sql(f"ALTER DATABASE {database} OWNER TO postgres")
@@ -44,7 +44,7 @@ def owned(server: Server, database: str) -> Iterator[str]:
 
 @contextmanager
 def created(server: Server, database: str, owner: str) -> Iterator[PostgresStore]:
-    """Make a store with two accounts, as its owner has it."""
+    """Create a store with two accounts, opened as its owner."""
     store = PostgresStore(read_address(server.url(database, owner)))
     store.create({"format": 1})
     for account in (ACME, BETA):
@@ -57,8 +57,8 @@ def created(server: Server, database: str, owner: str) -> Iterator[PostgresStore
 
 @contextmanager
 def granted(server: Server, store: PostgresStore) -> Iterator[str]:
-    """Make a role that was granted one account."""
-    with server.a_role() as name:
+    """Make a role with a grant for one account."""
+    with server.temporary_role() as name:
         store.commit([Change(grant_ref(ACME, name), {}, None)])
         yield name
 
@@ -83,13 +83,13 @@ def role(postgres: Server, store: PostgresStore) -> Iterator[str]:
 
 @pytest.fixture
 def sql(postgres: Server, database: str, role: str) -> Iterator[Role]:
-    """Return a session of that role, as psql would be."""
+    """Return an SQL session of the role."""
     with psycopg.connect(postgres.url(database, role), autocommit=True) as connection:
         yield connection
 
 
 class Refused(NamedTuple):
-    """A store for the tests of a module that show that nothing can be changed, each of which finds it as it was."""
+    """A store that the tests of a module share, because each of them shows that it cannot change it."""
 
     database: str
     role: str
@@ -109,5 +109,5 @@ def refused(postgres: Server) -> Iterator[Refused]:
 
 
 def all_rows(postgres: Server, database: str) -> list[list[tuple[object, ...]]]:
-    """Return what is really there, as a superuser sees it."""
+    """Return all rows, as a superuser sees them."""
     return [postgres.sql(f"SELECT * FROM kojikey.{table} t ORDER BY t", database=database) for table in TABLES]

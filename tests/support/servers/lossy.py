@@ -1,6 +1,6 @@
-"""Stands between kojikey and a PostgreSQL server on loopback, and loses a connection at a chosen moment.
+"""A proxy between kojikey and a PostgreSQL server on loopback that closes a connection at a chosen moment.
 
-Owns: moving bytes. Must not: know what they mean, but for the one word that it waits for.
+Owns: forwarding bytes. Must not: interpret them, except for the one word that it waits for.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from types import TracebackType
 
 
 class Lossy:
-    """A proxy for a port of this machine. It is armed with :meth:`lose`, once for each loss."""
+    """A proxy for a port of this machine. Each call of :meth:`lose` causes one loss."""
 
     def __init__(self, port: int) -> None:
         self._target = port
@@ -37,15 +37,15 @@ class Lossy:
             thread.join()
 
     def lose(self, word: bytes, *, delivered: bool, afterwards: Callable[[], object] | None = None) -> None:
-        """Lose the connection whose client next says ``word``.
+        """Close the next connection on which the client sends ``word``.
 
-        ``delivered``: the server still hears it, and only its answer is lost. ``afterwards`` is called when the
-        connection is gone and the server has done what it heard, before another connection is taken.
+        ``delivered``: the server still receives it, and only its answer is lost. ``afterwards`` is called after the
+        connection is closed and the server has finished, before another connection is accepted.
         """
         self._word, self._delivered, self._afterwards = word, delivered, afterwards
 
     def refuse(self) -> None:
-        """Take no further connections. Safe to repeat."""
+        """Accept no further connections. Safe to repeat."""
         try:
             self._listener.shutdown(socket.SHUT_RDWR)
         except OSError:
@@ -63,7 +63,7 @@ class Lossy:
             self._serve(client)
 
     def _serve(self, client: socket.socket) -> None:
-        # One after another: the next connection is taken when this one is done with.
+        # The next connection is accepted after the end of this one.
         with (
             client,
             socket.create_connection(("127.0.0.1", self._target)) as server,
@@ -90,7 +90,7 @@ class Lossy:
         if self._delivered:
             server.sendall(data)
             server.shutdown(socket.SHUT_WR)
-            while server.recv(65536):  # its answer, which nobody gets, until it has seen that the client is gone
+            while server.recv(65536):  # discard its answer, until it notices the end of the connection
                 pass
         server.close()
         if self._afterwards:

@@ -1,19 +1,20 @@
-"""A program that plays DynamoDB, KMS and IAM on a free port of loopback: moto, nearer to AWS where our tests look.
+"""A program that simulates DynamoDB, KMS and IAM on a free port of loopback: moto with corrections.
 
-It prints its port and serves until its standard input ends. What is changed of moto, and why:
+It prints its port and serves until its standard input ends. Its differences from moto, and the reasons:
 
-- Requests are answered one after another. AWS's transactions are serialisable; moto's put a copy of the table back
-  when they fail, over what others wrote meanwhile.
-- The copy that a transaction makes of its table, for each of its actions, is made once, and of no partition that it
-  does not change; what a scan or a query goes through is kept in order, and begins where the page before ended. In a
-  table of 100,000 items each of these would otherwise take seconds a request.
-- A value of DynamoDB is written as it is, and what moto looks up for each request is looked up once: both took a third
-  of the time of a request.
-- A scan goes by a hash of the partition key, as AWS's does. Moto's goes by name, which would hide what counts on it.
+- Requests are answered one after another. AWS's transactions are serialisable; a failed transaction of moto restores a
+  copy of the table, and so overwrites changes of others.
+- Moto copies the whole table for each action of a transaction. Here the table is copied once, and only the partitions
+  that change. The items are kept in the order of a scan, which starts after the previous page. Without this a request
+  to a table of 100,000 items would take seconds.
+- A DynamoDB value is serialised without moto's generic lookup, and a list that moto computes for each request is
+  computed once. Each took a third of the time of a request.
+- A scan is ordered by a hash of the partition key, as in AWS. Moto's is ordered by name, which would hide code that
+  relies on that order.
 
-Gaps that stay: a Decrypt with a disabled key is answered; IAM's conditions (``dynamodb:LeadingKeys``) are not looked
-at; ``ClientRequestToken`` is not remembered; nothing is throttled; a transaction may be over 4 MB. Where the tests need
-those answers, they are played by a proxy in front (``scripted_aws.py``) or held against AWS's documentation.
+Remaining differences from AWS: a Decrypt with a disabled key succeeds; IAM's conditions (``dynamodb:LeadingKeys``) are
+not evaluated; ``ClientRequestToken`` is not remembered; nothing is throttled; a transaction may exceed 4 MB. For tests
+of those, a proxy gives the answers (``scripted_aws.py``), or the test compares with AWS's documentation.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ _KINDS = frozenset({"B", "BOOL", "BS", "L", "M", "N", "NS", "NULL", "S", "SS"}) 
 
 
 class Order:
-    """The items of a table as a scan goes through them, until something changes."""
+    """The items of a table in the order of a scan, valid until the table changes."""
 
     def __init__(self, table: Any) -> None:
         found = [item for partition in table.items.values() for item in partition.values()]
@@ -47,7 +48,7 @@ class Order:
         self._places, self._items = [place for place, _ in placed], [item for _, item in placed]
 
     def after(self, start: dict[str, Any] | None) -> list[Any]:
-        """Return the items behind a key, all of them without one."""
+        """Return the items after a key, or all items without a key."""
         return self._items[bisect_right(self._places, _place_of_key(start)) :] if start else self._items
 
 
@@ -88,7 +89,7 @@ def _querying(query: Any) -> Any:
 
 
 def _copied(table: Any, memo: dict[int, Any]) -> Any:
-    """Return the state of a table, one copy for all of a transaction's actions. The partitions are shared."""
+    """Return a copy of a table, the same one for all actions of a transaction. It shares the partitions."""
     kept: Any = vars(table).get("kept")
     if kept is None:
         kept = copy.copy(table)
@@ -118,7 +119,7 @@ def _picking(pick: Any) -> Any:
 
 
 class OneAtATime:
-    """The application, for one request at a time."""
+    """Runs the application for one request at a time."""
 
     def __init__(self, application: Any) -> None:
         self._application, self._lock = application, threading.Lock()
@@ -129,7 +130,7 @@ class OneAtATime:
 
 
 def _quiet(handler: Any, *arguments: Any) -> None:
-    """Log nothing: the pipe that nobody reads would fill."""
+    """Log nothing, because no process reads the pipe and it would fill."""
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
-"""A PostgreSQL server that the tests start by themselves, and end: its own data, its own port, nothing left behind.
+"""A PostgreSQL server that the tests start and end, with its own data folder and port.
 
 Owns: finding the programs, a data folder for each server, a user that is not root (PostgreSQL refuses root), starting,
-killing, standing by.
-Must not: use a server that runs already, or be skipped: without the programs the tests fail, with the line that
+killing, standbys.
+Must not: use a server that is already running, or skip tests: without the programs they fail with the command that
 installs them.
 """
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 ADMIN = "postgres"
 _INSTALL = "PostgreSQL is needed for these tests: apt-get install -y --no-install-recommends postgresql"
-_ATTEMPTS = 3  # to start: between finding a free port and taking it, somebody else may be faster
+_ATTEMPTS = 3  # to start: another process may take the free port before the server does
 _MEMORY = "/dev/shm"
 _numbers = itertools.count(1)
 _kept = ExitStack()
@@ -38,7 +38,7 @@ atexit.register(_kept.close)
 
 
 class Server:
-    """One server. ``settings`` are those of postgresql.conf; roles log in by ``pg_hba`` lines (by default: trust)."""
+    """One server. ``settings`` are those of postgresql.conf; roles log in without a password (``trust``)."""
 
     def __init__(self, folder: Path, *, settings: Mapping[str, str] | None = None) -> None:
         self.folder, self.data = folder, folder / "data"
@@ -47,15 +47,15 @@ class Server:
         self._user = _unprivileged()
 
     def initialise(self) -> None:
-        """Make the data folder: a copy of the one that ``initdb`` made for this process of the tests."""
+        """Copy the data folder that ``initdb`` made once for this process."""
         self._run("cp", "-R", str(_template()), str(self.data))
 
     def initialise_alone(self) -> None:
-        """Make the data folder by ``initdb``, which takes ten times as long as a copy of what it makes."""
+        """Make the data folder by ``initdb``, which takes ten times as long as a copy."""
         self._run("initdb", "-D", str(self.data), "-U", ADMIN, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
 
     def start(self) -> None:
-        """Start, and return once connections are taken."""
+        """Start, and return when the server accepts connections."""
         for _ in range(_ATTEMPTS):
             self.port = self.port or _free_port()
             options = {
@@ -74,12 +74,12 @@ class Server:
         pytest.fail(f"PostgreSQL did not start:\n{ran.stderr}\n{(self.folder / 'log').read_text()}")
 
     def stop(self) -> None:
-        """End it, whatever is under way. Safe to repeat."""
+        """End the server at once, with all its connections. Safe to repeat."""
         if (self.data / "postmaster.pid").exists():
             self._try("pg_ctl", "-D", str(self.data), "-w", "-m", "immediate", "stop")
 
     def kill(self) -> None:
-        """End all of its processes at once, as a machine that loses its power does."""
+        """Kill all processes of the server, like a power failure."""
         postmaster = int((self.data / "postmaster.pid").read_text().split()[0])
         family = [postmaster, *_children(postmaster)]
         for process in family:
@@ -91,7 +91,7 @@ class Server:
         self._run("pg_ctl", "-D", str(self.data), "-w", "promote")
 
     def standby(self, folder: Path, name: str) -> Server:
-        """Return a further server that follows this one, not yet started."""
+        """Return a standby of this server, not yet started."""
         other = Server(folder, settings={**self.settings, "cluster_name": name})
         prepared(folder)
         primary = ("-h", "127.0.0.1", "-p", str(self.port), "-U", ADMIN)
@@ -105,7 +105,7 @@ class Server:
 
     def sql(self, text: str, *, database: str = "postgres", role: str = ADMIN) -> list[tuple[object, ...]]:
         """Carry out statements of a test, and return the rows of the last one that has any."""
-        import psycopg  # here: who needs no server needs no driver either
+        import psycopg  # here: a test without a server needs no driver
 
         with psycopg.connect(self.url(database, role), autocommit=True) as connection:
             cursor = connection.execute(text.encode())
@@ -117,7 +117,7 @@ class Server:
 
     @contextmanager
     def database(self) -> Iterator[str]:
-        """Make an empty database for one test, and take it away."""
+        """Create an empty database for one test, and drop it."""
         name = f"test_{next(_numbers)}"
         self.sql(f"CREATE DATABASE {name} STRATEGY file_copy")
         try:
@@ -126,8 +126,8 @@ class Server:
             self.sql(f"DROP DATABASE {name} WITH (FORCE)")
 
     @contextmanager
-    def a_role(self, words: str = "LOGIN") -> Iterator[str]:
-        """Make a role for one test, and take it away with all that it may do."""
+    def temporary_role(self, words: str = "LOGIN") -> Iterator[str]:
+        """Create a role for one test, and drop it with its privileges."""
         name = f"role_{next(_numbers)}_{secrets.token_hex(3)}"
         self.sql(f"CREATE ROLE {name} {words}")
         try:
@@ -136,7 +136,7 @@ class Server:
             self.drop_role(name)
 
     def drop_role(self, name: str) -> None:
-        """Take a role away, in every database."""
+        """Drop a role and its privileges in every database."""
         quoted = '"' + name.replace('"', '""') + '"'
         for (database,) in self.sql("SELECT datname FROM pg_database WHERE datallowconn"):
             self.sql(f"DROP OWNED BY {quoted} CASCADE", database=str(database))
@@ -147,7 +147,7 @@ class Server:
         assert ran.returncode == 0, ran.stderr
 
     def _try(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        # Its output goes to a file: the server would keep a pipe open, and its reader would wait for ever.
+        # The output goes to a file: the server would keep a pipe open, and reading it would never end.
         with tempfile.TemporaryFile("w+") as output:
             ran = subprocess.run(
                 [find(program), *arguments],
@@ -161,7 +161,7 @@ class Server:
 
 
 def find(program: str) -> str:
-    """Return the path of one of PostgreSQL's programs: the newest that Debian has, else what the PATH has."""
+    """Return the path of one of PostgreSQL's programs: the newest in Debian's folders, else the one in the PATH."""
     versions = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name), reverse=True)
     found = shutil.which(program, path=os.pathsep.join([*map(str, versions), os.environ.get("PATH", "")]))
     if found is None:
@@ -170,7 +170,7 @@ def find(program: str) -> str:
 
 
 def prepared(folder: Path) -> None:
-    """Make a folder that the server's user may use, whichever user runs the tests."""
+    """Make a folder that the server's user may use."""
     folder.mkdir(parents=True, exist_ok=True)
     user = _unprivileged()
     if user:
@@ -178,10 +178,10 @@ def prepared(folder: Path) -> None:
 
 
 @contextmanager
-def a_folder() -> Iterator[Path]:
-    """Make a folder with a short path (a Unix socket's may have 107 bytes) that others may pass through.
+def temporary_folder() -> Iterator[Path]:
+    """Make a temporary folder that other users can enter, with a short path: a Unix socket's may have 107 bytes.
 
-    It is in memory where the system has a folder there.
+    It is in memory if the system has a folder there.
     """
     with tempfile.TemporaryDirectory(prefix="kjk-pg-", dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None) as name:
         os.chmod(name, 0o711)
@@ -190,7 +190,7 @@ def a_folder() -> Iterator[Path]:
 
 @cache
 def _template() -> Path:
-    folder = _kept.enter_context(a_folder()) / "template"
+    folder = _kept.enter_context(temporary_folder()) / "template"
     prepared(folder)
     server = Server(folder)
     server.initialise_alone()
@@ -199,14 +199,14 @@ def _template() -> Path:
 
 @contextmanager
 def running(*, settings: Mapping[str, str] | None = None) -> Iterator[Server]:
-    """Make a server, start it, and end it."""
-    with a_folder() as folder, running_in(folder, settings=settings) as server:
+    """Start a new server, yield it, and end it."""
+    with temporary_folder() as folder, running_in(folder, settings=settings) as server:
         yield server
 
 
 @contextmanager
 def running_in(folder: Path, *, settings: Mapping[str, str] | None = None) -> Iterator[Server]:
-    """Make a server whose data is in a folder, start it, and end it."""
+    """Start a new server with its data in a folder, yield it, and end it."""
     prepared(folder / "primary")
     server = Server(folder / "primary", settings=settings)
     server.initialise()
@@ -219,7 +219,7 @@ def running_in(folder: Path, *, settings: Mapping[str, str] | None = None) -> It
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Server]:
-    """Return the server of all tests that need but one."""
+    """Return the server that the tests share."""
     with running() as server:
         yield server
 
@@ -232,8 +232,8 @@ def database(postgres: Server) -> Iterator[str]:
 
 
 def _unprivileged() -> pwd.struct_passwd | None:
-    """Return whom root runs the server as; None for everybody else, who runs it as they are."""
-    import pwd  # here: Windows has none, and there tests without a server are collected anyway
+    """Return the user as whom root runs the server; None if the tests do not run as root."""
+    import pwd  # here: Windows has no such module, and the tests without a server run there
 
     return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
 

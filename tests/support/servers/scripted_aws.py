@@ -1,6 +1,6 @@
-"""A server on loopback that stands before the played AWS and answers some requests itself, as a script says.
+"""A proxy on loopback before the simulated AWS that answers some requests itself, by a script.
 
-It is for what moto does not do: throttling, refusals, lost answers, gateways that are in the way.
+It gives the answers that moto does not: throttling, refusals, lost answers, and pages of gateways.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 
 class Answer(NamedTuple):
-    """What the server says instead of AWS. ``lose``: AWS is asked, and its answer thrown away."""
+    """The answer of the proxy. ``lose``: AWS gets the request and its answer is dropped; ``drop``: AWS gets nothing."""
 
     status: int = 200
     body: bytes = b""
@@ -25,7 +25,7 @@ class Answer(NamedTuple):
 
 
 def refusal(code: str, message: str = "CANARY", status: int = 400, **more: Any) -> Answer:
-    """Return an error as AWS's JSON services give it."""
+    """Return an error in the form of AWS's JSON services."""
     kind = f"com.amazonaws.dynamodb.v20120810#{code}"
     return Answer(status, json.dumps({"__type": kind, "message": message, **more}).encode())
 
@@ -37,7 +37,10 @@ Script = Callable[[str, dict[str, Any]], Answer | None]
 
 
 class Scripted:
-    """The server. ``script`` gets each operation (for example ``GetItem``) and its request; None lets it pass."""
+    """The proxy. ``script`` is called with each operation (for example ``GetItem``) and its request.
+
+    It returns the answer, or None to forward the request to AWS.
+    """
 
     def __init__(self, behind: str) -> None:
         self.script: Script = lambda operation, request: None
@@ -46,7 +49,7 @@ class Scripted:
         self.endpoint = ""
 
     def once(self, wanted: str, *answers: Answer) -> None:
-        """Give these answers, in order, to the next requests of one operation; then let all pass."""
+        """Give these answers, in order, to the next requests of one operation, and forward all others."""
         left = list(answers)
 
         def script(operation: str, request: dict[str, Any]) -> Answer | None:
@@ -59,11 +62,11 @@ class Scripted:
         self.script = lambda operation, request: answer if wanted in ("*", operation) else None
 
     def operations(self) -> list[str]:
-        """Return what was asked so far."""
+        """Return the operations that were requested so far."""
         return [operation for operation, _ in self.seen]
 
     def answer(self, target: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes] | None:
-        """Return the answer to a request, None to give none."""
+        """Return status and body of the answer to a request, None to close the connection without one."""
         operation, request = target.rpartition(".")[2], json.loads(body or b"{}")
         self.seen.append((operation, request))
         played = self.script(operation, request)
@@ -81,7 +84,7 @@ class Scripted:
 
 @contextmanager
 def scripted(behind: str) -> Iterator[Scripted]:
-    """Yield a server before the one at an endpoint."""
+    """Yield a proxy for an endpoint."""
     state = Scripted(behind)
 
     class Handler(BaseHTTPRequestHandler):

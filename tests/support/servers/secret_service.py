@@ -1,6 +1,6 @@
-"""A real Secret Service for the tests: gnome-keyring on a session bus of its own, in a folder of its own.
+"""A real Secret Service for the tests: gnome-keyring with its own session bus and folder.
 
-Where it is not installed the tests fail, with the line that installs it.
+If it is not installed, the tests fail with the command that installs it.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ WAIT = 'echo "$DBUS_SESSION_BUS_ADDRESS"; read end'
 
 
 def session(folder: Path, before: str) -> Iterator[KekInputs]:
-    """Yield the environment of a session of its own, which ends with what it started."""
+    """Yield the environment of a new session; its processes are ended afterwards."""
     for program in ("dbus-run-session", "gnome-keyring-daemon"):
         if shutil.which(program) is None:
-            pytest.fail(f"{program} is not here, and this test needs it: {INSTALL}")
+            pytest.fail(f"this test needs {program}: {INSTALL}")
     runtime = folder / "run"
     runtime.mkdir(mode=0o700)
     environ = {"HOME": str(folder), "XDG_RUNTIME_DIR": str(runtime), "PATH": os.environ["PATH"]}
@@ -44,7 +44,7 @@ def session(folder: Path, before: str) -> Iterator[KekInputs]:
 
 
 def _end_those_of(runtime: Path) -> None:
-    """End daemons that outlive the session bus which started them; they are known by their runtime folder."""
+    """End daemons that outlive their session bus; they are recognised by their runtime folder."""
     mark = f"XDG_RUNTIME_DIR={runtime}".encode()
     for process in Path("/proc").glob("[0-9]*"):
         try:

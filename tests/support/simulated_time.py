@@ -1,6 +1,6 @@
-"""An event loop whose time is not real: waiting ends at once where nothing else is to be done.
+"""An event loop with simulated time: a wait ends at once if nothing else is ready to run.
 
-Owns: time. Threads and sockets are real; while only they can go on, their real time passes.
+Owns: the loop's clock. Threads and sockets are real, and take real time.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-class _Hurried(selectors.DefaultSelector):
-    """Gives the loop what is ready; with nothing ready, moves the clock to when something is due."""
+class _SimulatedTime(selectors.DefaultSelector):
+    """Returns the ready events; if there are none, moves the clock to the next timer."""
 
     now = 0.0
 
     def select(self, timeout: float | None = None) -> Any:
-        # a moment of real time: a thread that works for the loop is not to be overtaken by the clock
+        # wait a moment of real time, so that the clock does not overtake a thread that works for the loop
         ready = super().select(0 if timeout == 0 else 0.002 if timeout else None)
         if not ready and timeout:
             self.now += timeout
         return ready
 
 
-def run_hurried(main: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end. ``asyncio.get_running_loop().time()`` is the time in it."""
-    selector = _Hurried()
+def run_in_simulated_time(main: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end. Its simulated time is ``asyncio.get_running_loop().time()``."""
+    selector = _SimulatedTime()
     loop = asyncio.SelectorEventLoop(selector)
     loop.time = lambda: selector.now  # type: ignore[method-assign]
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
