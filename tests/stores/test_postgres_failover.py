@@ -29,7 +29,7 @@ from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.base import Change
 from kojikey.stores.registry import store_from_url
 from support import rotation
-from support.servers.postgres import Server, running
+from support.servers.postgres import Server, running, temporary_folder
 
 ACCOUNT, PROVIDERS = "acme", ("elevenlabs", "google_gemini", "third")
 KEK = {"KOJIKEY_KEK": base64.urlsafe_b64encode(bytes(range(32))).decode()}

@@ -20,7 +20,7 @@ from cryptography.x509.oid import NameOID
 from kojikey.model.errors import StoreDenied, StoreUnreachable
 from kojikey.stores.postgres import address as postgres_address
 from kojikey.stores.registry import store_from_url
-from support.servers.postgres import Server, prepared
+from support.servers.postgres import Server, prepared, temporary_folder
 
 Pair = tuple[x509.Certificate, ec.EllipticCurvePrivateKey]
 
