@@ -68,8 +68,22 @@ def test_a_mistake_in_config_toml_repeats_no_pasted_key_and_no_escape(kojikey: P
         assert "red" not in ended.said
 
 
-def test_a_config_toml_with_thousands_of_nested_lists_is_not_toml(kojikey: Program) -> None:
-    (kojikey.home / "config.toml").write_text("account = " + "[" * 20_000)
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [("[" * 20_000, "a value is nested too deeply"), ("9" * 5_000, "a number is too long")],
+    ids=["nested", "long"],
+)
+def test_a_value_that_no_reader_takes_is_a_mistake_and_not_a_bug(kojikey: Program, value: str, reason: str) -> None:
+    path = kojikey.home / "config.toml"
+    path.write_text(f"account = {value}")
     ended = kojikey("list")
     assert ended.code == 2
-    assert "it is not TOML" in ended.err
+    assert f"it is not TOML: {reason}" in ended.err
+
+    path.unlink()
+    folder = kojikey.home / "providers"
+    folder.mkdir(mode=0o700)
+    (folder / "mine.toml").write_text(f"id = {value}")
+    ended = kojikey("add", "elevenlabs", "--stdin", "--no-test", stdin="sk_0123456789abcdef0123456789abcdef")
+    assert ended.code == 0  # a mistake in one definition stops no other provider
+    assert f"it is not TOML: {reason}" in ended.err

@@ -6,14 +6,13 @@ Must not: write the file; ``config_edit.py`` does.
 from __future__ import annotations
 
 import re
-import tomllib
 from typing import Any
 
 from kojikey.model.errors import BadConfig, Conflict, Effect, UsageError
 from kojikey.model.key_detection import looks_like_key
 from kojikey.model.plain_file import open_plain
-from kojikey.model.plain_text import without_quotes
 from kojikey.model.text_file import decoded
+from kojikey.model.toml_text import parse_toml
 
 SETTINGS = {
     "account": "the account, unless named",
@@ -32,9 +31,9 @@ def parse_config(text: str, path: str) -> dict[str, Any]:
         BadConfig: all mistakes at once, each with its line and key.
     """
     try:
-        config = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise BadConfig(path, [f"it is not TOML: {without_quotes(error)}"]) from None
+        config = parse_toml(text)
+    except ValueError as error:
+        raise BadConfig(path, [f"it is not TOML: {error}"]) from None
     problems = [problem for name, value in config.items() for problem in _problems(name, value, text)]
     if problems:
         raise BadConfig(path, problems)

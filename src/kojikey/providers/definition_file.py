@@ -6,13 +6,12 @@ Must not: read from disk (:mod:`.catalog` does) or know any provider.
 from __future__ import annotations
 
 import re
-import tomllib
 from typing import NamedTuple
 
 from kojikey.model.base_url import check_base_url
 from kojikey.model.environment_names import may_hold_key
 from kojikey.model.errors import BadDefinition, UsageError
-from kojikey.model.plain_text import without_quotes
+from kojikey.model.toml_text import parse_toml
 from kojikey.providers.check_tables import PAGES, PLACEHOLDER, read_check, read_rule
 from kojikey.providers.definition import Definition, Pages, Rule, Shape
 from kojikey.providers.index import RESERVED_IDS
@@ -40,9 +39,9 @@ def parse(text: str, path: str, *, is_bundled: bool = False) -> Definition:
         BadDefinition: it has mistakes; the error lists all of them with their key paths.
     """
     try:
-        content = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise BadDefinition(path, [f"it is not TOML: {without_quotes(error)}"]) from None
+        content = parse_toml(text)
+    except ValueError as error:
+        raise BadDefinition(path, [f"it is not TOML: {error}"]) from None
     problems: list[str] = []
     root = Table(content, "", problems)
     definition = _definition(root)
