@@ -279,23 +279,6 @@ def test_a_report_in_a_missing_folder_is_refused_before_a_question(many: Program
     assert many("test", "--all-accounts", "--html", str(tmp_path)).code == 7
 
 
-@pytest.mark.parametrize(
-    ("path", "hint"),
-    [
-        ("{}/my reports/keys.html", "mkdir -p '{}/my reports'"),
-        ("", "name a file, for example keys.html, or - for standard output"),
-        ("{}", "name another file"),
-    ],
-)
-@pytest.mark.parametrize("command", [("test", "--html"), ("scan", "--sarif")])
-def test_the_hint_about_a_report_without_a_place_can_be_typed_as_it_stands(
-    kojikey: Program, tmp_path: Path, command: tuple[str, str], path: str, hint: str
-) -> None:
-    ended = kojikey(*command, path.format(tmp_path), "--json")
-    assert ended.code == (7 if path else 2)
-    assert ended.error["hint"] == hint.format(tmp_path)
-
-
 def test_a_run_that_cannot_finish_its_report_keeps_the_old_one(many: Program, tmp_path: Path) -> None:
     report = tmp_path / "keys.html"
     report.write_text("old")
@@ -339,28 +322,6 @@ def test_the_run_keeps_to_the_rate_of_the_option(
     assert kojikey("test", "--all-accounts", "--rate", "20").code == 0
     assert {run.rate for run in runs} == {20}
     assert set(runs[-1]._next_slots) == set(PROVIDERS)
-
-
-@pytest.mark.parametrize("report", ["junit", "html"])
-def test_a_report_to_standard_output_is_the_only_output_there(kojikey: Program, report: str) -> None:
-    kojikey.added()
-    ended = kojikey("test", f"--{report}", "-")
-    assert ended.code == 0
-    assert ended.out.startswith(("<?xml", "<!doctype html>"))
-    assert ended.out.rstrip().endswith(("</testsuites>", "</html>"))
-    assert not (kojikey.home / "-").exists()
-    both = kojikey("test", f"--{report}", "-", "--json")
-    assert both.code == 2
-    assert "standard output" in both.error["message"]
-
-
-def test_a_page_and_a_warning_are_printed_once(kojikey: Program) -> None:
-    key = kojikey.sandbox.add_key("google_gemini", "AIzaSyD3v9Xw7Kp2Vn5Ht1Rb8Yd4Lf6Gs2Jm0Ce")
-    kojikey.sandbox.set_reason(key.key, "invalid_key")
-    ended = kojikey("test", "google_gemini", "--stdin", "--base-url", key.base_url, stdin=key.key)
-    assert ended.code == 3
-    assert ended.said.count("no longer accepts Standard keys") == 1
-    assert ended.said.count("https://aistudio.google.com/api-keys") == 1
 
 
 def test_the_next_steps_name_the_store_that_was_tested(kojikey: Program, tmp_path: Path) -> None:

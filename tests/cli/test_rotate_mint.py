@@ -38,9 +38,7 @@ def test_a_new_key_is_created_tested_and_promoted(kojikey: Program, provider: st
 
 
 @pytest.mark.parametrize("provider", CREATING)
-def test_the_previous_key_is_deleted_at_the_provider_and_tested_until_it_is_refused(
-    kojikey: Program, provider: str
-) -> None:
+def test_the_previous_key_is_deleted_there_and_tested_until_it_is_refused(kojikey: Program, provider: str) -> None:
     mint = set_up(kojikey, provider)
     assert mint.mint().code == 0
     if provider == "google_gemini":

@@ -5,40 +5,30 @@ from __future__ import annotations
 from kojikey.cli.call_settings import refuse_account_with_all_accounts
 from kojikey.cli.command import Call, Command
 from kojikey.cli.commands.list_keys.options import CSV, DUE, FAILING, OUTCOME, SORT
-from kojikey.cli.context import context_of
+from kojikey.cli.context import Context, context_of
 from kojikey.cli.options import ALL_ACCOUNTS, COMMON, JSON, PROVIDERS
 from kojikey.cli.output.stdout import write_line
 from kojikey.model.allocation import BUILT_IN
 from kojikey.model.next_step import Hint, next_step
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from kojikey.cli.output.damaged_records import DamagedRecords
+    from kojikey.operations.results import ListRow
+
 
 def list_keys(call: Call) -> int:
     """Run ``kojikey list`` and return the exit code."""
-    from kojikey import wiring
     from kojikey.cli.commands.list_keys.rows import Totals, check_options, chosen_rows
     from kojikey.cli.output.damaged_records import DamagedRecords
-    from kojikey.operations import listing
 
     context = context_of(call)
-    all_accounts = call[ALL_ACCOUNTS]
     refuse_account_with_all_accounts(call)
     check_options(call)
-    named = tuple(dict.fromkeys(call[PROVIDERS]))
-    index = wiring.provider_index(context.settings)
-    open_store = wiring.open_chosen_store(context.settings, None)
-    for provider in named:
-        if provider not in index and (all_accounts or not open_store.find_key(context.account, provider)):
-            wiring.checked_provider(provider, context.settings)
-    damage = DamagedRecords(context.terminal)
-    if all_accounts:
-        rows = listing.list_all_keys(open_store.store, providers=named, damaged=damage)
-    else:
-        found = listing.list_keys(
-            open_store.store, account=context.account, providers=named or BUILT_IN, damaged=damage
-        )
-        rows = (row for row in found if not named or row.provider in named)
-    totals = Totals()
-    rows = totals.counted(chosen_rows(call, rows))
+    damage, totals = DamagedRecords(context.terminal), Totals()
+    rows = totals.counted(chosen_rows(call, _all_rows(context, damage)))
     if call[JSON]:
         from kojikey.cli.output import documents
         from kojikey.cli.output.long_document import write_long
@@ -58,12 +48,34 @@ def list_keys(call: Call) -> int:
     from kojikey.cli.output.page import Page
 
     page = Page(context.terminal)
-    shown = show_keys(page, rows, with_account=all_accounts)
+    shown = show_keys(page, rows, with_account=call[ALL_ACCOUNTS])
     if shown and not context.terminal.quiet:
         page.line(totals.as_line(), style="bold")
     if not shown and not damage.code:
         context.terminal.note(_empty_note(call))
     return int(damage.code)
+
+
+def _all_rows(context: Context, damage: DamagedRecords) -> Iterable[ListRow]:
+    """Return the rows of the named providers, or of all, before filters.
+
+    Raises:
+        UnknownProvider: a named provider is unknown, and the account has no key of that name.
+    """
+    from kojikey import wiring
+    from kojikey.operations import listing
+
+    named = tuple(dict.fromkeys(context.call[PROVIDERS]))
+    all_accounts = context.call[ALL_ACCOUNTS]
+    index = wiring.provider_index(context.settings)
+    open_store = wiring.open_chosen_store(context.settings, None)
+    for provider in named:
+        if provider not in index and (all_accounts or not open_store.find_key(context.account, provider)):
+            wiring.checked_provider(provider, context.settings)
+    if all_accounts:
+        return listing.list_all_keys(open_store.store, providers=named, damaged=damage)
+    rows = listing.list_keys(open_store.store, account=context.account, providers=named or BUILT_IN, damaged=damage)
+    return (row for row in rows if not named or row.provider in named)
 
 
 def _empty_note(call: Call) -> str:

@@ -25,6 +25,9 @@ _HINT = Hint(
 )
 
 
+_ACTIONS = ("copied", "would_copy", "already", "conflict", "unfinished")
+
+
 def store_copy(call: Call) -> int:
     """Run ``kojikey store copy`` and return the exit code."""
     from kojikey import wiring
@@ -98,12 +101,11 @@ def _show(
     from kojikey.cli.output import documents
     from kojikey.model.masking import mask
 
-    conflicts = sum(result.action == "conflict" for result in results)
-    code = damage.code or (Exit.CONFLICT if conflicts else Exit.OK)
-    counts = {name: sum(r.action == name for r in results) for name in ("copied", "would_copy", "already", "conflict")}
-    unfinished = sum(result.action == "unfinished" for result in results)
-    if unfinished:
-        counts["unfinished"] = unfinished
+    counts = {name: sum(r.action == name for r in results) for name in _ACTIONS}
+    code = damage.code or (Exit.CONFLICT if counts["conflict"] else Exit.OK)
+    if not counts["unfinished"]:
+        del counts["unfinished"]
+    else:
         context.terminal.warn(
             Hint(
                 "keys that are being created at their providers were left out: finish them with ",
@@ -118,6 +120,13 @@ def _show(
         return documents.write(
             "store copy", code, rows, summary=counts, accounts=list(accounts) or "all", error=damage.error
         )
+    _show_table(context, results, place, accounts, counts)
+    return int(code)
+
+
+def _show_table(
+    context: Context, results: list[CopyResult], place: str, accounts: tuple[str, ...], counts: dict[str, int]
+) -> None:
     from kojikey.cli.output.page import Page
 
     page = Page(context.terminal)
@@ -128,13 +137,12 @@ def _show(
     page.line(f"{totals}; into {place}, nothing was deleted", style="bold")
     if accounts or context.settings.account.origin != "default":
         page.line(_accounts_line(accounts, context.settings.account.origin), indent=2)
-    if conflicts:
+    if counts["conflict"]:
         to = context.call[TO] or ""
         remove = next_step("remove", "PROVIDER", "--account", "NAME", "--store", to)
         context.terminal.warn(
             Hint("the other store already has other keys there; they were not changed: ", remove, " makes room for one")
         )
-    return int(code)
 
 
 def _accounts_line(accounts: tuple[str, ...], origin: str) -> str:
