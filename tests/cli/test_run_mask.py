@@ -164,6 +164,14 @@ def test_eight_characters_that_may_become_a_key_are_held_until_it_is_decided(koj
         assert process.stdout.read() == key[:10].encode()
 
 
+def test_output_that_is_lost_on_a_full_disk_is_reported_once(kojikey: Program, key: str) -> None:
+    ended = kojikey.shell("kojikey run -q --mask -- sh -c 'echo one; echo two; exit 3' > /dev/full")
+    assert ended.code == 3
+    assert ended.err == (
+        "kojikey: the program's output cannot be written (No space left on device); the rest of it is lost\n"
+    )
+
+
 def test_a_reader_that_goes_away_ends_the_program_as_it_would_alone(kojikey: Program, key: str) -> None:
     done = kojikey.shell("{ kojikey run -q --mask -- yes; echo $? >&2; } | head -1")
     assert (done.out, done.err) == ("y\n", f"{128 + signal.SIGPIPE}\n")

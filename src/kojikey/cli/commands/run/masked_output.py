@@ -86,8 +86,18 @@ class Output:
                 view = view[os.write(self.target, view) :]
             except BlockingIOError:
                 select.select((), (self.target,), ())
-            except OSError:  # our stream is closed, so the program's stream is closed too
+            except OSError as error:  # our stream is closed, so the program's stream is closed too
+                _say_lost(error)
                 if self.is_open:
                     self.is_open = False
                     os.close(self.source)
                 return
+
+
+def _say_lost(error: OSError) -> None:
+    """Say that output is lost, for example on a full disk: the program itself does not notice it."""
+    if error.errno == errno.EPIPE:  # the reader went away, which it may
+        return
+    from kojikey.cli.output.failure import say
+
+    say(f"kojikey: the program's output cannot be written ({error.strerror}); the rest of it is lost")
