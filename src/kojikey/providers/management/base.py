@@ -18,29 +18,10 @@ from kojikey.model.secret import Secret
 from kojikey.providers.management import fields
 from kojikey.providers.management.client import ManagementClient
 from kojikey.providers.management.recent_lists import RecentLists
+from kojikey.providers.management.remote_key import RemoteKey as RemoteKey
 
 _GAP = re.compile(r"(?:\.{2,}|…|\*+|•+|_{3,}|x{4,})")
 _LONGEST_NAME = 100
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteKey:
-    """A key as its provider lists it.
-
-    ``hint`` is the redacted form that the provider shows, ``""`` if it shows none. ``parent`` is the project, team or
-    workspace of the key, ``owner`` the person or service account within it, for providers that need one for a new
-    key. ``settings`` are the provider's own members that a new key can have.
-    """
-
-    key_id: str
-    name: str = ""
-    parent: str = ""
-    owner: str = ""
-    hint: str = ""
-    created_at: str | None = None
-    expires_at: str | None = None
-    is_disabled: bool = False
-    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from kojikey.providers.management.base import RemoteKey
+from kojikey.providers.management.remote_key import RemoteKey
 
 _SECONDS = 60.0
 
