@@ -296,6 +296,7 @@ def _checked_inputs(source: str, inputs: KekInputs, person: Person) -> KekInputs
 
 def _create_local_store(settings: Settings, person: Person, source: str, inputs: KekInputs) -> OpenStore:
     from kojikey.operations.store_admin.creating import create
+    from kojikey.operations.store_admin.describing import KEK_BESIDE_STORE, lies_beside
     from kojikey.sealing.kek.registry import describe
 
     store = store_from_url(settings.store_url())
@@ -304,6 +305,8 @@ def _create_local_store(settings: Settings, person: Person, source: str, inputs:
     except StoreExists:
         return open_chosen_store(settings, person)  # another process created it first
     person.note(f"created the store {store.place}; its key-encryption key: {describe(header['kek'])}")
+    if lies_beside(header["kek"], store) and settings.warnings is not None:
+        settings.warnings.text(KEK_BESIDE_STORE)
     open_store = OpenStore(store, header, inputs, actor=actor(store))
     open_store.adopt(kek)
     return open_store

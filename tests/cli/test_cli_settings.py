@@ -348,3 +348,10 @@ def test_an_unknown_store_name_is_exit_5_in_every_command(kojikey: Program) -> N
         assert (ended.code, ended.error["code"]) == (5, "not_found"), ended.said
         assert "nope" not in ended.said  # it may be a key that was put in the wrong place
     assert not kojikey.home.exists()
+
+
+@pytest.mark.parametrize("words", [["add", "elevenlabs", "--stdin", "--no-test", "-q"], ["store", "init", "-q"]])
+def test_a_kek_file_that_was_configured_beside_the_store_is_warned_of(kojikey: Program, words: list[str]) -> None:
+    configured(kojikey, f'kek = "file:{kojikey.home / "kek"}"\n')
+    ended = kojikey(*words, stdin=kojikey.key().key, KOJIKEY_KEK=None)
+    assert (ended.code, "a copy of the folder has both" in ended.err) == (0, True), ended.said

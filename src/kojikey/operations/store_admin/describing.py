@@ -13,6 +13,8 @@ from kojikey.operations.store_admin.unlocking import unlocked
 from kojikey.sealing.kek.registry import describe
 from kojikey.stores.base import Store
 
+KEK_BESIDE_STORE = "the file with the key-encryption key is in the store's own folder: a copy of the folder has both"
+
 
 def info(store: Store, header: Document) -> StoreInfo:
     """Return the description of a store, without opening a record.

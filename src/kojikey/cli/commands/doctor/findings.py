@@ -10,6 +10,7 @@ from kojikey.model.errors import KojikeyError
 from kojikey.model.next_step import Hint, next_step
 from kojikey.model.plain_text import counted
 from kojikey.model.ref import Document, Ref
+from kojikey.operations.store_admin.describing import KEK_BESIDE_STORE
 from kojikey.operations.store_admin.diagnosing import (
     Broken,
     Diagnosis,
@@ -21,8 +22,6 @@ from kojikey.operations.store_admin.diagnosing import (
     TrailUntried,
     TrailVerified,
 )
-
-KEK_BESIDE_STORE = "the file with the key-encryption key is in the store's own folder: a copy of the folder has both"
 
 
 class Finding(NamedTuple):

@@ -141,9 +141,8 @@ def _keep_name(context: Context, url: str | None) -> None:
 
 
 def _show_init(context: Context, store: Store, *, made: bool) -> int:
-    from kojikey.cli.commands.doctor.findings import KEK_BESIDE_STORE
     from kojikey.cli.output import documents
-    from kojikey.operations.store_admin.describing import info, lies_beside
+    from kojikey.operations.store_admin.describing import KEK_BESIDE_STORE, info, lies_beside
 
     header = store.open().document
     told = info(store, header)

@@ -25,9 +25,8 @@ NEW_PASSPHRASE_FILE = Text(
 def rekey(call: Call) -> int:
     """Run ``kojikey store rekey`` and return the exit code."""
     from kojikey import wiring
-    from kojikey.cli.commands.doctor.findings import KEK_BESIDE_STORE
     from kojikey.cli.output import documents
-    from kojikey.operations.store_admin.describing import lies_beside
+    from kojikey.operations.store_admin.describing import KEK_BESIDE_STORE, lies_beside
     from kojikey.operations.store_admin.rekeying import rekey as rekey_store
 
     context = context_of(call)
