@@ -13,7 +13,7 @@ from kojikey.operations.adding import Destination, NewKey, add_or_keep
 from kojikey.operations.importing import Import, import_all, intend
 from kojikey.operations.probing import Target
 from kojikey.operations.results import ChangeResult
-from kojikey.operations.rotating_many import Pace
+from kojikey.operations.rotating_many import RunSettings
 from support.sample_store import ACCOUNT, ADAPTERS, BASE_URL, NEW, OLD, PROVIDER, SETTINGS, FakeTester, SampleStore, no
 
 
@@ -39,8 +39,8 @@ def added(sample_store: SampleStore, meanwhile: str) -> ChangeResult:
 def imported(sample_store: SampleStore, meanwhile: str) -> Import:
     item, open_store = Import(new_key()), sample_store.open_store()
     intend(open_store, item, may_rotate=False)
-    pace = Pace(while_added(sample_store, meanwhile), no, concurrency=1)
-    asyncio.run(import_all(Destination(open_store), [item], pace))
+    settings = RunSettings(while_added(sample_store, meanwhile), no, concurrency=1)
+    asyncio.run(import_all(Destination(open_store), [item], settings))
     return item
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from kojikey.model.errors import UsageError
-from kojikey.operations.rotating_many import Failed, Pace, rotate_all
+from kojikey.operations.rotating_many import FailedLine, RunSettings, rotate_all
 from kojikey.testing import Sandbox, load_key
 from support.many import account_name, fill_home
 from support.program import COMMAND, KEK, SECONDS, Ended, Program, pieces_in
@@ -300,16 +300,18 @@ def test_a_line_read_after_the_stop_of_a_batch_is_dropped(
 ) -> None:
     stopped, read_on = threading.Event(), threading.Event()
 
-    def lines() -> Iterator[Failed]:
-        yield Failed(1, None, None, UsageError("line 1: it makes no sense"))
+    def lines() -> Iterator[FailedLine]:
+        yield FailedLine(1, None, None, UsageError("line 1: it makes no sense"))
         stopped.wait(SECONDS)
-        yield Failed(2, None, None, UsageError("line 2: it makes no sense"))
+        yield FailedLine(2, None, None, UsageError("line 2: it makes no sense"))
         read_on.set()
 
     async def run() -> None:
         emitted = asyncio.Event()
-        pace = Pace(None, lambda _: True, 1)
-        running = asyncio.ensure_future(rotate_all(sample_store.open_store(), lines(), pace, lambda _: emitted.set()))
+        settings = RunSettings(None, lambda _: True, 1)
+        running = asyncio.ensure_future(
+            rotate_all(sample_store.open_store(), lines(), settings, lambda _: emitted.set())
+        )
         await emitted.wait()
         running.cancel()
         await asyncio.wait([running])

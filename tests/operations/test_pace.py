@@ -16,7 +16,7 @@ from kojikey.operations.key_settings import KeySettings
 from kojikey.operations.probing import Probe, Target
 from kojikey.operations.results import TestResult
 from kojikey.operations.rotating import Replacement
-from kojikey.operations.rotating_many import Done, Line, LineResult, Pace, rotate_all
+from kojikey.operations.rotating_many import DoneLine, Line, LineResult, RunSettings, rotate_all
 from kojikey.operations.testing_keys import Unopened, run_tests
 from kojikey.providers.catalog import load_catalog
 from kojikey.providers.requests.probe import Prober, ProbeRequest, Surroundings
@@ -105,10 +105,10 @@ def test_a_batch_keeps_the_rate(sample_store: SampleStore) -> None:
     hurried(
         played,
         lambda probe, traffic: rotate_all(
-            open_store, lines, Pace(probe, lambda _: True, 32, traffic.reserve), found.append
+            open_store, lines, RunSettings(probe, lambda _: True, 32, traffic.reserve), found.append
         ),
     )
-    assert [item.result.action for item in found if isinstance(item, Done)] == ["rotated"] * 40
+    assert [item.result.action for item in found if isinstance(item, DoneLine)] == ["rotated"] * 40
     assert sum(map(len, played.asked.values())) == 80
     assert played.most_in_a_second() <= RATE
 

@@ -17,11 +17,19 @@ from kojikey.operations.open_store import OpenStore
 from kojikey.operations.probing import Probe
 from kojikey.operations.results import ChangeResult
 from kojikey.operations.rotating import Replacement
-from kojikey.operations.rotating_many import EmitLine, Failed, Line, Pace, Planned, change_each, plan_each
+from kojikey.operations.rotating_many import (
+    EmitLine,
+    FailedLine,
+    Line,
+    PlannedLine,
+    RunSettings,
+    change_each,
+    plan_each,
+)
 from kojikey.operations.store_calls import StoreCalls
 
 
-def plan_all(destination: Destination, lines: Iterable[Line | Failed], emit: EmitLine) -> None:
+def plan_all(destination: Destination, lines: Iterable[Line | FailedLine], emit: EmitLine) -> None:
     """Emit for each line what adding it would do. Changes nothing and asks no provider.
 
     Raises:
@@ -30,13 +38,13 @@ def plan_all(destination: Destination, lines: Iterable[Line | Failed], emit: Emi
     before: dict[tuple[str, str], bytes] = {}
     salt = os.urandom(16)
 
-    def planned(line: Line) -> Planned:
+    def planned(line: Line) -> PlannedLine:
         new = line.new
         pair, digest = (new.account, new.provider), _digest(new.secret, salt)
         is_there = _is_there(destination.open_store, new) or pair in before
         if before.setdefault(pair, digest) != digest:
             raise KeyExists(*pair)
-        return Planned(line.number, new.account, new.provider, "unchanged" if is_there else "add")
+        return PlannedLine(line.number, new.account, new.provider, "unchanged" if is_there else "add")
 
     plan_each(lines, planned, emit)
 
@@ -53,8 +61,8 @@ def _digest(secret: Secret, salt: bytes) -> bytes:
 
 async def add_all(
     destination: Destination,
-    lines: Iterable[Line | Failed],
-    pace: Pace,
+    lines: Iterable[Line | FailedLine],
+    settings: RunSettings,
     emit: EmitLine,
     *,
     new_key: Callable[[Replacement], NewKey],
@@ -69,6 +77,6 @@ async def add_all(
 
     async def added(line: Replacement, test: Probe | None, in_store: StoreCalls) -> ChangeResult:
         new = new_key(line)
-        return await adding.add_or_keep(destination, new, test=test, approve=pace.approve, in_store=in_store)
+        return await adding.add_or_keep(destination, new, test=test, approve=settings.approve, in_store=in_store)
 
-    await change_each(lines, added, pace, emit)
+    await change_each(lines, added, settings, emit)

@@ -21,7 +21,7 @@ from kojikey.operations.open_store import OpenStore
 from kojikey.operations.probing import Approve, Probe, Target
 from kojikey.operations.results import ChangeResult
 from kojikey.operations.rotating import Replacement
-from kojikey.operations.rotating_many import Pace, paced, rotate_line
+from kojikey.operations.rotating_many import RunSettings, paced, rotate_line
 from kojikey.operations.store_calls import StoreCalls, StoreThread, in_place
 
 Intent = Literal["add", "rotate", "unchanged"]
@@ -91,7 +91,7 @@ def _key(open_store: OpenStore, item: Import) -> Key | None:
     return key_of(stored) if stored else None
 
 
-async def import_all(destination: Destination, items: Sequence[Import], pace: Pace) -> None:
+async def import_all(destination: Destination, items: Sequence[Import], settings: RunSettings) -> None:
     """Test and save each key, at most ``concurrency`` at a time. An error about one key becomes its item's ``error``.
 
     A key that replaces another is staged before its test, so that a crash loses neither. A limited or indeterminate key
@@ -102,13 +102,13 @@ async def import_all(destination: Destination, items: Sequence[Import], pace: Pa
         StoreUnavailable: the store went away; the items of saved keys have a result.
         BadNetworkSettings: no request can be made.
     """
-    test = paced(pace.probe, pace.reserve) if pace.probe else None
+    test = paced(settings.probe, settings.reserve) if settings.probe else None
     with StoreThread() as in_store:
 
         async def taken(item: Import) -> None:
-            await _take(destination, item, test, pace.approve, in_store)
+            await _take(destination, item, test, settings.approve, in_store)
 
-        await run_lines(items, taken, lambda _: None, concurrency=pace.concurrency, same=lambda _: None)
+        await run_lines(items, taken, lambda _: None, concurrency=settings.concurrency, same=lambda _: None)
 
 
 async def finish(destination: Destination, item: Import, approve: Approve) -> None:

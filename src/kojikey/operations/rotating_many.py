@@ -24,7 +24,7 @@ from kojikey.operations.results import ChangeResult
 from kojikey.operations.rotating import Replacement
 from kojikey.operations.store_calls import StoreCalls, StoreThread, in_place
 
-Would = Literal["add", "rotate", "resume", "unchanged"]
+PlannedAction = Literal["add", "rotate", "resume", "unchanged"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class FailedLine:
     """A malformed line, or one whose change failed. ``account`` and ``provider`` are None if the line has none."""
 
     number: int
@@ -46,7 +46,7 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class DoneLine:
     """The result of a line."""
 
     number: int
@@ -54,23 +54,23 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class PlannedLine:
     """The result that a line would have."""
 
     number: int
     account: str
     provider: str
-    would: Would
+    would: PlannedAction
 
 
-LineResult = Done | Planned | Failed
+LineResult = DoneLine | PlannedLine | FailedLine
 EmitLine = Callable[[LineResult], None]
 Change = Callable[[Replacement, Probe | None, StoreCalls], Awaitable[ChangeResult]]
 """Changes the key of a line, given the new value, the probe that tests it, and the function that makes store calls."""
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class RunSettings:
     """The settings of a run over many keys. ``probe=None``: the keys are not tested."""
 
     probe: Probe | None
@@ -79,7 +79,7 @@ class Pace:
     reserve: Reserve = lambda *_: 0.0
 
 
-def plan_all(open_store: OpenStore, lines: Iterable[Line | Failed], emit: EmitLine) -> None:
+def plan_all(open_store: OpenStore, lines: Iterable[Line | FailedLine], emit: EmitLine) -> None:
     """Emit for each line the result that it would have. Changes nothing and asks no provider.
 
     Raises:
@@ -89,7 +89,7 @@ def plan_all(open_store: OpenStore, lines: Iterable[Line | Failed], emit: EmitLi
     plan_each(lines, lambda line: _planned(open_store, line, before), emit)
 
 
-def plan_each(lines: Iterable[Line | Failed], plan: Callable[[Line], Planned], emit: EmitLine) -> None:
+def plan_each(lines: Iterable[Line | FailedLine], plan: Callable[[Line], PlannedLine], emit: EmitLine) -> None:
     """Emit the result of ``plan`` for each line, or its error.
 
     Raises:
@@ -97,7 +97,7 @@ def plan_each(lines: Iterable[Line | Failed], plan: Callable[[Line], Planned], e
     """
     for line in lines:
         try:
-            emit(line if isinstance(line, Failed) else plan(line))
+            emit(line if isinstance(line, FailedLine) else plan(line))
         except StoreUnavailable:
             raise
         except KojikeyError as error:
@@ -105,11 +105,11 @@ def plan_each(lines: Iterable[Line | Failed], plan: Callable[[Line], Planned], e
             emit(_failed(line, error))
 
 
-def _failed(line: Line, error: KojikeyError) -> Failed:
-    return Failed(line.number, line.new.account, line.new.provider, error)
+def _failed(line: Line, error: KojikeyError) -> FailedLine:
+    return FailedLine(line.number, line.new.account, line.new.provider, error)
 
 
-def _planned(open_store: OpenStore, line: Line, before: dict[tuple[str, str], str]) -> Planned:
+def _planned(open_store: OpenStore, line: Line, before: dict[tuple[str, str], str]) -> PlannedLine:
     """Return the result that a line would have after the lines before it, whose fingerprints are in ``before``."""
     new = line.new
     would, _ = _intent(open_store, new)
@@ -117,10 +117,10 @@ def _planned(open_store: OpenStore, line: Line, before: dict[tuple[str, str], st
     if pair in before:
         would = "unchanged" if before[pair] == fingerprint else "rotate"
     before[pair] = fingerprint
-    return Planned(line.number, new.account, new.provider, would)
+    return PlannedLine(line.number, new.account, new.provider, would)
 
 
-def _intent(open_store: OpenStore, new: Replacement) -> tuple[Would, Key]:
+def _intent(open_store: OpenStore, new: Replacement) -> tuple[PlannedAction, Key]:
     """Return whether a line rotates, resumes or changes nothing, and the key as it is now.
 
     Raises:
@@ -156,7 +156,9 @@ async def rotate_line(
     return await rotating.rotate(open_store, new, test=test, approve=approve, in_store=in_store)
 
 
-async def rotate_all(open_store: OpenStore, lines: Iterable[Line | Failed], pace: Pace, emit: EmitLine) -> None:
+async def rotate_all(
+    open_store: OpenStore, lines: Iterable[Line | FailedLine], settings: RunSettings, emit: EmitLine
+) -> None:
     """Rotate the key of each line, at most ``concurrency`` at a time; ``emit`` gets the results in the lines' order.
 
     Two lines for one key are worked on one after the other. After a cancellation no further step begins, and staged
@@ -167,31 +169,33 @@ async def rotate_all(open_store: OpenStore, lines: Iterable[Line | Failed], pace
     """
 
     async def rotated(new: Replacement, test: Probe | None, in_store: StoreCalls) -> ChangeResult:
-        return await rotate_line(open_store, new, test=test, approve=pace.approve, in_store=in_store)
+        return await rotate_line(open_store, new, test=test, approve=settings.approve, in_store=in_store)
 
-    await change_each(lines, rotated, pace, emit)
+    await change_each(lines, rotated, settings, emit)
 
 
-async def change_each(lines: Iterable[Line | Failed], change: Change, pace: Pace, emit: EmitLine) -> None:
+async def change_each(
+    lines: Iterable[Line | FailedLine], change: Change, settings: RunSettings, emit: EmitLine
+) -> None:
     """Make the change of each line, and emit its result or its error. Raises the errors of :func:`rotate_all`."""
-    test = paced(pace.probe, pace.reserve) if pace.probe else None
+    test = paced(settings.probe, settings.reserve) if settings.probe else None
     with StoreThread() as in_store:
 
-        async def done(line: Line | Failed) -> LineResult:
-            if isinstance(line, Failed):
+        async def done(line: Line | FailedLine) -> LineResult:
+            if isinstance(line, FailedLine):
                 return line
             try:
-                return Done(line.number, await change(line.new, test, in_store))
+                return DoneLine(line.number, await change(line.new, test, in_store))
             except StoreUnavailable:
                 raise
             except KojikeyError as error:
                 return _failed(line, error)
 
-        await run_lines(lines, done, emit, concurrency=pace.concurrency, same=_key_named)
+        await run_lines(lines, done, emit, concurrency=settings.concurrency, same=_key_named)
 
 
-def _key_named(line: Line | Failed) -> tuple[str, str] | None:
-    return None if isinstance(line, Failed) else (line.new.account, line.new.provider)
+def _key_named(line: Line | FailedLine) -> tuple[str, str] | None:
+    return None if isinstance(line, FailedLine) else (line.new.account, line.new.provider)
 
 
 def paced(probe: Probe, reserve: Reserve) -> Probe:

@@ -50,11 +50,11 @@ from kojikey.operations.key_settings import KeySettings
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.probing import Target
 from kojikey.operations.rotating import Replacement
-from kojikey.operations.rotating_many import EmitLine, Failed, Line, Pace
+from kojikey.operations.rotating_many import EmitLine, FailedLine, Line, RunSettings
 from kojikey.providers.catalog import Catalog
 
-Plan: TypeAlias = Callable[[Iterable[Line | Failed], EmitLine], None]
-Work: TypeAlias = Callable[[Iterable[Line | Failed], Pace, EmitLine], Awaitable[None]]
+Plan: TypeAlias = Callable[[Iterable[Line | FailedLine], EmitLine], None]
+Work: TypeAlias = Callable[[Iterable[Line | FailedLine], RunSettings, EmitLine], Awaitable[None]]
 
 _NOT_WITH_BATCH = (STDIN, FROM_ENV, FROM_FILE, BASE_URL, LABEL, MODEL, CAPABILITY, ACCOUNT)
 
@@ -120,7 +120,7 @@ def _run(context: Context, catalog: Catalog, begin: Callable[[OpenStore], tuple[
 
 
 async def _with_probe(
-    context: Context, catalog: Catalog, lines: Iterable[Line | Failed], output: BatchOutput, work: Work
+    context: Context, catalog: Catalog, lines: Iterable[Line | FailedLine], output: BatchOutput, work: Work
 ) -> None:
     from kojikey import wiring
 
@@ -134,7 +134,7 @@ async def _with_probe(
     async with open_probe(context, catalog, proxies, tell=output.warn, traffic=traffic) as probe:
         test = None if context.call.get(NO_TEST) else probe
         with output.bar():
-            await work(lines, Pace(test, approve, options.concurrency, traffic.reserve), output.add)
+            await work(lines, RunSettings(test, approve, options.concurrency, traffic.reserve), output.add)
 
 
 def _new_key(catalog: Catalog, line: Replacement) -> NewKey:

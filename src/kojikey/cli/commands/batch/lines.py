@@ -18,7 +18,7 @@ from kojikey.model.key_detection import looks_like_key
 from kojikey.model.text_file import UTF_8_MARK
 from kojikey.operations.key_settings import KeySettings
 from kojikey.operations.rotating import Replacement
-from kojikey.operations.rotating_many import Failed, Line
+from kojikey.operations.rotating_many import FailedLine, Line
 from kojikey.providers.catalog import Catalog
 from kojikey.providers.key_cleaning import clean
 
@@ -50,7 +50,7 @@ def read_lines(
     *,
     is_shape_forced: bool,
     tell: Callable[[str], None] = lambda _: None,
-) -> Iterator[Line | Failed]:
+) -> Iterator[Line | FailedLine]:
     """Yield the lines of a batch, except blank ones; a malformed line is yielded as failed.
 
     ``settings`` apply to every key; ``tell`` receives notes about a line.
@@ -68,7 +68,7 @@ def read_lines(
         try:
             fields = _fields(raw if is_whole else None)
         except UsageError as error:
-            yield Failed(number, None, None, _numbered(error, number))
+            yield FailedLine(number, None, None, _numbered(error, number))
             continue
         yield _line(number, fields, catalog, settings, is_shape_forced=is_shape_forced, tell=tell)
 
@@ -111,7 +111,7 @@ def _line(
     *,
     is_shape_forced: bool,
     tell: Callable[[str], None],
-) -> Line | Failed:
+) -> Line | FailedLine:
     from msgspec.structs import replace
 
     def tell_number(text: str) -> None:
@@ -131,7 +131,7 @@ def _line(
         )
         secret = clean(fields["key"], definition, catalog, force_shape=is_shape_forced).secret
     except KojikeyError as error:
-        return Failed(number, account, provider, _numbered(error, number))
+        return FailedLine(number, account, provider, _numbered(error, number))
     return Line(number, Replacement(account, provider, secret, settings))
 
 

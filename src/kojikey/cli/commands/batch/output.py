@@ -22,7 +22,7 @@ from kojikey.cli.output.streams import lost_output
 from kojikey.model.errors import KeyExists, KojikeyError
 from kojikey.model.plain_text import counted
 from kojikey.model.ref import Document
-from kojikey.operations.rotating_many import Done, Failed, Line, LineResult, Planned
+from kojikey.operations.rotating_many import DoneLine, FailedLine, Line, LineResult, PlannedLine
 
 _READ_AT_ONCE = 64 * 1024
 _FAILED = "failed"
@@ -48,7 +48,7 @@ class BatchOutput:
         is_table = not context.terminal.json and not context.call.get(JSONL) and sys.stdout.isatty()
         self._table = BatchTable(context.terminal) if is_table else None
 
-    def counted(self, lines: Iterator[Line | Failed]) -> Iterator[Line | Failed]:
+    def counted(self, lines: Iterator[Line | FailedLine]) -> Iterator[Line | FailedLine]:
         """Yield the lines, and remember how many were read, and whether these are all."""
         for line in lines:
             self.read += 1
@@ -82,7 +82,7 @@ class BatchOutput:
             self.codes.append(code)
         what = str(document.get("action") or document.get("would") or _FAILED)
         self.counts[what] = self.counts.get(what, 0) + 1
-        if isinstance(item, Done) and item.result.is_new_account:
+        if isinstance(item, DoneLine) and item.result.is_new_account:
             self.new_accounts += 1
             self.some_new_accounts += [item.result.account] if self.new_accounts <= _NAMED else []
         self.failed += code is not Exit.OK
@@ -149,21 +149,21 @@ class BatchOutput:
 
     def _advised(self, item: LineResult) -> LineResult:
         """Return a result whose hint fits this command: a test alone does not know whether the key was saved."""
-        if not isinstance(item, Done):
+        if not isinstance(item, DoneLine):
             return item
         provider = item.result.provider
         is_add = self.command == "add"
         steps = advice.for_unsaved(provider, has_key=False) if is_add else advice.for_step(provider, "rotate")
-        return Done(item.number, advice.advised(item.result, steps, self.context.terminal))
+        return DoneLine(item.number, advice.advised(item.result, steps, self.context.terminal))
 
 
 def _result(item: LineResult) -> tuple[Exit, Document]:
-    if isinstance(item, Done):
+    if isinstance(item, DoneLine):
         code, fields = change_output.exit_of(item.result), documents.change_fields(item.result)
         fields["action"] = fields["action"] or _REFUSED
         return code, {"line": item.number, **fields, "exit_code": int(code)}
     document: Document = {"line": item.number, "account": item.account, "provider": item.provider}
-    if isinstance(item, Planned):
+    if isinstance(item, PlannedLine):
         return Exit.OK, document | {"would": item.would, "exit_code": 0}
     code = code_of(item.error)
     action = "exists" if isinstance(item.error, KeyExists) else _REFUSED if code is Exit.USAGE else None

@@ -11,7 +11,7 @@ from kojikey.cli.exits import Exit
 from kojikey.cli.output.failure import wrapped
 from kojikey.cli.output.terminal import Terminal, encodes
 from kojikey.model.plain_text import one_line, shortened
-from kojikey.operations.rotating_many import Done, LineResult, Planned
+from kojikey.operations.rotating_many import DoneLine, LineResult, PlannedLine
 
 _ACCOUNT, _PROVIDER, _KEY = 24, 16, 12  # characters of the columns
 _COLOUR = {Exit.OK: "\x1b[32m", Exit.INDETERMINATE: "\x1b[36m", Exit.CONFLICT: "\x1b[33m"}
@@ -29,15 +29,15 @@ class BatchTable:
 
     def row(self, item: LineResult, code: Exit, what: str) -> str:
         """Return the row of a line, and below it the lines about what is wrong."""
-        account, provider = (item.result.account, item.result.provider) if isinstance(item, Done) else (
+        account, provider = (item.result.account, item.result.provider) if isinstance(item, DoneLine) else (
             item.account, item.provider)  # fmt: skip
-        masked = self._terminal.masked(item.result.tail) if isinstance(item, Done) else ""
+        masked = self._terminal.masked(item.result.tail) if isinstance(item, DoneLine) else ""
         cells = [f"{item.number:>5}", _fitted(account or "", _ACCOUNT), _fitted(provider or "", _PROVIDER),
                  _fitted(masked, _KEY)]  # fmt: skip
         head = "" if self._is_begun else self._row(" ", [" LINE", *_head()], "RESULT") + "\n"
         self._is_begun = True
         mark = self._ok if code is Exit.OK else self._unsure if code is Exit.INDETERMINATE else self._not_ok
-        result = f"would: {what}" if isinstance(item, Planned) else _result(item, what)
+        result = f"would: {what}" if isinstance(item, PlannedLine) else _result(item, what)
         text = head + self._row(self._coloured(mark, code), cells, self._coloured(result, code)) + "\n"
         return text + "".join(f"{wrapped(f'        {one_line(line)}')}\n" for line in _details(item))
 
@@ -60,7 +60,7 @@ def _fitted(text: str, width: int) -> str:
 
 
 def _result(item: LineResult, what: str) -> str:
-    if not isinstance(item, Done):
+    if not isinstance(item, DoneLine):
         return what
     verdict = item.result.verdict
     return what if verdict is None or verdict.reason.value == "ok" else f"{what}: {verdict.reason.value}"
@@ -68,9 +68,9 @@ def _result(item: LineResult, what: str) -> str:
 
 def _details(item: LineResult) -> list[str]:
     """Return the lines below a row: why it failed, and what to do."""
-    if isinstance(item, Planned):
+    if isinstance(item, PlannedLine):
         return []
-    if isinstance(item, Done):
+    if isinstance(item, DoneLine):
         verdict = item.result.verdict
         is_plain = verdict is None or verdict.reason.value == "ok"
         return [] if is_plain or verdict is None else [text for text in (verdict.detail, verdict.hint) if text]

@@ -33,7 +33,7 @@ from kojikey.operations.importing import Import
 from kojikey.operations.key_settings import KeySettings
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.probing import Target
-from kojikey.operations.rotating_many import Pace
+from kojikey.operations.rotating_many import RunSettings
 from kojikey.providers.catalog import Catalog
 from kojikey.providers.definition import Definition
 from kojikey.providers.index import IndexEntry
@@ -190,14 +190,16 @@ class ImportRun:
         items = [item for _, item in self.items if item.needs_saving]
         options = RunOptions.read(context.call)
         if context.call[NO_TEST]:
-            await importing.import_all(destination, items, Pace(None, self._approve_by_options, options.concurrency))
+            await importing.import_all(
+                destination, items, RunSettings(None, self._approve_by_options, options.concurrency)
+            )
             return
         traffic = options.traffic(tell=terminal.warn)
         proxies = wiring.proxies(terminal.warn)
         with terminal.status(f"asking {counted(len(items), 'provider')} about the keys"):
             async with open_probe(context, self.catalog, proxies, tell=terminal.warn, traffic=traffic) as probe:
-                pace = Pace(probe, self._approve_by_options, options.concurrency, traffic.reserve)
-                await importing.import_all(destination, items, pace)
+                settings = RunSettings(probe, self._approve_by_options, options.concurrency, traffic.reserve)
+                await importing.import_all(destination, items, settings)
 
     def _ask_undecided(self, destination: Destination) -> None:
         """Ask about each key that is limited or could not be judged, if questions are allowed."""
