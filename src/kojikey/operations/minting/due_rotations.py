@@ -30,7 +30,7 @@ from kojikey.operations.results import GRACE, ChangeResult
 from kojikey.stores.base import Query
 
 
-class Todo(StrEnum):
+class Task(StrEnum):
     """The tasks that a key can need."""
 
     RESUME = "resume"  # finish the mint of an earlier run
@@ -52,13 +52,13 @@ class DueKey(NamedTuple):
     """A key with its tasks, as it was read. ``is_lost_looked_for``: it has lost keys to search for at the provider."""
 
     key: Key
-    todos: tuple[Todo, ...]
+    tasks: tuple[Task, ...]
     is_lost_looked_for: bool = False
 
     @property
-    def first(self) -> Todo:
+    def first(self) -> Task:
         """The first task; RESUME if the only task is to search for a lost key."""
-        return self.todos[0] if self.todos else Todo.RESUME
+        return self.tasks[0] if self.tasks else Task.RESUME
 
     @property
     def has_known_previous(self) -> bool:
@@ -69,7 +69,7 @@ class DueKey(NamedTuple):
     @property
     def needs_test_alone(self) -> bool:
         """Whether a test of the previous key is the only request to the provider."""
-        return self.todos == (Todo.RETIRE,) and not (self.has_known_previous or self.is_lost_looked_for)
+        return self.tasks == (Task.RETIRE,) and not (self.has_known_previous or self.is_lost_looked_for)
 
 
 def due_keys(
@@ -84,29 +84,29 @@ def due_keys(
     for key in scan_keys(open_store.store, Query(account=account), damaged=lambda _, error: damaged(error)):
         if key.account in disabled or key.rotate_after_days is None:
             continue
-        todos = tuple(_todos(key, policy, moment))
+        tasks = tuple(_tasks(key, policy, moment))
         looked_for = policy.is_minting and bool(key.unfound)
-        if todos or looked_for:
-            yield DueKey(key, todos, looked_for)
+        if tasks or looked_for:
+            yield DueKey(key, tasks, looked_for)
 
 
-def _todos(key: Key, policy: DuePolicy, moment: datetime) -> Iterator[Todo]:
+def _tasks(key: Key, policy: DuePolicy, moment: datetime) -> Iterator[Task]:
     staged, previous = key.version(Stage.STAGED), key.version(Stage.PREVIOUS)
     if staged is not None and not staged.is_minted:
-        yield Todo.FINISH_BY_HAND
+        yield Task.FINISH_BY_HAND
         return
     if key.is_mint_unfinished:
-        yield Todo.RESUME
+        yield Task.RESUME
         return
     is_old = key.rotated_at is not None and moment - parsed(key.rotated_at) >= policy.grace
     if policy.is_minting and previous is not None and is_old:
-        yield Todo.RETIRE
+        yield Task.RETIRE
     if key.rotation_due(moment, expiring=policy.expiring):
-        yield Todo.MINT
+        yield Task.MINT
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
+class TaskTools:
     """The means for one key's tasks. ``minter`` and ``revoker`` are None if its provider's keys cannot be managed.
 
     ``test`` tests a key once.
@@ -122,12 +122,14 @@ class DueResult:
     """The result of one task: a change, the error that prevented it, or neither if the key is only reported."""
 
     key: Key
-    todo: Todo
+    task: Task
     result: ChangeResult | None = None
     error: KojikeyError | None = None
 
 
-async def carry_out(open_store: OpenStore, due: DueKey, tools: Tools, *, grace: timedelta = GRACE) -> list[DueResult]:
+async def carry_out(
+    open_store: OpenStore, due: DueKey, tools: TaskTools, *, grace: timedelta = GRACE
+) -> list[DueResult]:
     """Carry out a key's tasks in order; an error ends the tasks of this key.
 
     A task that another process has carried out since the key was read, or is carrying out, is left out.
@@ -138,23 +140,23 @@ async def carry_out(open_store: OpenStore, due: DueKey, tools: Tools, *, grace: 
             await lost_keys.tidy(tools.minter.keys, open_store, due.key)
     except KojikeyError as error:
         return [DueResult(due.key, due.first, error=error)]
-    for todo in due.todos:
+    for task in due.tasks:
         try:
-            if _is_done(open_store, due.key, todo):
+            if _is_done(open_store, due.key, task):
                 continue
-            result = await _done(open_store, due.key, todo, tools)
+            result = await _done(open_store, due.key, task, tools)
         except KojikeyError as error:
-            if todo is Todo.RETIRE and isinstance(error, VersionNotFound):
+            if task is Task.RETIRE and isinstance(error, VersionNotFound):
                 continue  # another process dropped the version during its test
-            results.append(DueResult(due.key, todo, error=error))
+            results.append(DueResult(due.key, task, error=error))
             break
-        results.append(DueResult(due.key, todo, result and _retired_after(result, grace)))
+        results.append(DueResult(due.key, task, result and _retired_after(result, grace)))
         if result is not None and result.action is None and due.has_known_previous:
             break  # the previous key still works: a new key would replace it, and its id would be lost
     return results
 
 
-def _is_done(open_store: OpenStore, listed: Key, todo: Todo) -> bool:
+def _is_done(open_store: OpenStore, listed: Key, task: Task) -> bool:
     """Return whether another process has carried out a task since the key was read.
 
     Raises:
@@ -164,9 +166,9 @@ def _is_done(open_store: OpenStore, listed: Key, todo: Todo) -> bool:
     if stored is None:
         return True
     key = key_of(stored)
-    if todo is Todo.RETIRE:
+    if task is Task.RETIRE:
         return _sealed(key, Stage.PREVIOUS) != _sealed(listed, Stage.PREVIOUS)
-    if key.current.sealed != listed.current.sealed or (todo is Todo.RESUME and not key.is_mint_unfinished):
+    if key.current.sealed != listed.current.sealed or (task is Task.RESUME and not key.is_mint_unfinished):
         return True
     if key.minting != listed.minting:
         raise MintUnfinished(key.account, key.provider)
@@ -178,16 +180,16 @@ def _sealed(key: Key, stage: Stage) -> str | None:
     return version.sealed if version else None
 
 
-async def _done(open_store: OpenStore, key: Key, todo: Todo, tools: Tools) -> ChangeResult | None:
+async def _done(open_store: OpenStore, key: Key, task: Task, tools: TaskTools) -> ChangeResult | None:
     """Carry out a task; return its result, None if only a person can do it."""
     account, provider = key.account, key.provider
-    if todo is Todo.RETIRE:
+    if task is Task.RETIRE:
         if tools.revoker is None:
             return await rotating.retire(open_store, account=account, provider=provider, test=tools.test)
         return await retiring.retire(open_store, tools.revoker, account=account, provider=provider)
     if tools.minter is None or not tools.minter.keys.ability.creates:
         return None
-    if todo is Todo.RESUME:
+    if task is Task.RESUME:
         return await minting.resume(open_store, tools.minter, account=account, provider=provider)
     return await minting.mint(open_store, tools.minter, account=account, provider=provider, choice=Choice())
 

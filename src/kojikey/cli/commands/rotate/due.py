@@ -47,7 +47,7 @@ from kojikey.model.next_step import Hint, next_step
 from kojikey.model.secret import Secret
 from kojikey.model.timestamps import short_span, span
 from kojikey.model.verdict import Verdict
-from kojikey.operations.minting.due_rotations import DueKey, DuePolicy, DueResult, Todo, Tools, carry_out, due_keys
+from kojikey.operations.minting.due_rotations import DueKey, DuePolicy, DueResult, Task, TaskTools, carry_out, due_keys
 from kojikey.operations.minting.mint_run import Minter
 from kojikey.operations.minting.propagation import until_known, until_refused
 from kojikey.operations.minting.provider_ids import named_admin_account
@@ -98,8 +98,8 @@ def rotate_due(context: Context) -> int:
     due = list(due_keys(open_store, policy, account=account, damaged=damage))
     if context.call[DRY_RUN] or not policy.is_minting:
         for each in due:
-            for todo in each.todos:
-                report.plan(each.key, todo, is_dry_run=context.call[DRY_RUN])
+            for task in each.tasks:
+                report.plan(each.key, task, is_dry_run=context.call[DRY_RUN])
         return report.end(damage)
     open_store.ask_now()
     try:
@@ -179,8 +179,8 @@ class _Run:
         async with self._slots:
             if self._report.is_stopped:
                 return
-            if Todo.FINISH_BY_HAND in due.todos:
-                self._report.plan(due.key, Todo.FINISH_BY_HAND)
+            if Task.FINISH_BY_HAND in due.tasks:
+                self._report.plan(due.key, Task.FINISH_BY_HAND)
                 return
             for result in await self._results(due, probe):
                 self._report.result(result)
@@ -190,10 +190,10 @@ class _Run:
         try:
             access = self._access(due)
             if access is None:
-                return await carry_out(self._open_store, due, Tools(probe), grace=self._policy.grace)
+                return await carry_out(self._open_store, due, TaskTools(probe), grace=self._policy.grace)
             async with open_management(access, traffic=self._traffic) as keys:
                 revoker = Revoker(keys, self._may_delete, probe, until_refused(probe, self._seconds))
-                tools = Tools(probe, self._minter(access, keys, probe), revoker)
+                tools = TaskTools(probe, self._minter(access, keys, probe), revoker)
                 return await carry_out(self._open_store, due, tools, grace=self._policy.grace)
         except KojikeyError as error:
             return [DueResult(due.key, due.first, error=error)]
@@ -204,7 +204,7 @@ class _Run:
     def _access(self, due: DueKey) -> Access | None:
         """Return the access to a provider's key management; None if there is none, or if it cannot help this key."""
         key, ability = due.key, ability_of(due.key.provider)
-        if ability is None or (not ability.creates and Todo.RETIRE not in due.todos):
+        if ability is None or (not ability.creates and Task.RETIRE not in due.tasks):
             return None
         begun_with = named_admin_account(self._open_store, account=key.account, provider=key.provider)
         account = admin_account_of(self._context, key.account, begun_with=begun_with)

@@ -20,7 +20,7 @@ from kojikey.model.management_errors import CannotMint
 from kojikey.model.masking import VISIBLE, mask
 from kojikey.model.next_step import Hint, finish_or_discard, next_step
 from kojikey.model.ref import Document
-from kojikey.operations.minting.due_rotations import DueResult, Todo
+from kojikey.operations.minting.due_rotations import DueResult, Task
 from kojikey.operations.results import ChangeResult
 from kojikey.providers.management import ability_of
 
@@ -49,20 +49,20 @@ class DueReport:
         """Whether the store failed; then no further key is begun."""
         return self._stopped is not None
 
-    def plan(self, key: Key, todo: Todo, *, is_dry_run: bool = False) -> None:
+    def plan(self, key: Key, task: Task, *, is_dry_run: bool = False) -> None:
         """Report a step that a key needs and that was not done."""
-        hint = self._context.terminal.completed(_way_on(key.provider, todo), account=key.account)
-        document = _key_fields(key) | {"action": None, "due": True, "would": todo.value, "hint": hint}
+        hint = self._context.terminal.completed(_way_on(key.provider, task), account=key.account)
+        document = _key_fields(key) | {"action": None, "due": True, "would": task.value, "hint": hint}
         if not is_dry_run:
-            self._codes.add(Exit.CONFLICT if todo is Todo.FINISH_BY_HAND else Exit.KEY_FAILED)
-        self._write(document, _SENTENCES[todo], hint=hint)
+            self._codes.add(Exit.CONFLICT if task is Task.FINISH_BY_HAND else Exit.KEY_FAILED)
+        self._write(document, _SENTENCES[task], hint=hint)
 
     def result(self, due: DueResult) -> None:
         """Report a step that was done, or why it was not."""
         if due.error is not None:
             self._failed(due, due.error)
         elif due.result is None:
-            self.plan(due.key, due.todo)
+            self.plan(due.key, due.task)
         else:
             self._changed(due.result)
 
@@ -75,7 +75,7 @@ class DueReport:
         document = _key_fields(due.key) | {
             "action": None,
             "due": True,
-            "would": due.todo.value,
+            "would": due.task.value,
             "error": failure.as_json(),
         }
         self._write(document, failure.message, hint=failure.hint)
@@ -148,22 +148,22 @@ def _key_fields(key: Key) -> Document:
 
 
 _SENTENCES = {
-    Todo.MINT: "is due for rotation",
-    Todo.RETIRE: "has a previous key that has to be retired",
-    Todo.RESUME: "has an unfinished rotation",
-    Todo.FINISH_BY_HAND: "has a staged key that needs a decision",
+    Task.MINT: "is due for rotation",
+    Task.RETIRE: "has a previous key that has to be retired",
+    Task.RESUME: "has an unfinished rotation",
+    Task.FINISH_BY_HAND: "has a staged key that needs a decision",
 }
 
 
-def _way_on(provider: str, todo: Todo) -> Hint:
+def _way_on(provider: str, task: Task) -> Hint:
     """Return the command that does what a key needs."""
-    match todo:
-        case Todo.MINT:
+    match task:
+        case Task.MINT:
             ability = ability_of(provider)
             return next_step("rotate", provider, *(["--mint"] if ability and ability.creates else []))
-        case Todo.RETIRE:
+        case Task.RETIRE:
             return next_step("rotate", provider, "--retire")
-        case Todo.RESUME:
+        case Task.RESUME:
             return next_step("rotate", provider, "--resume")
-        case Todo.FINISH_BY_HAND:
+        case Task.FINISH_BY_HAND:
             return finish_or_discard(provider)
