@@ -23,7 +23,7 @@ from kojikey.model.account import checked_account
 from kojikey.model.credential import Credential
 from kojikey.model.environment import Environment
 from kojikey.model.errors import KojikeyError, StoreNotFound, StoreUnavailable, UsageError
-from kojikey.model.next_step import Hint, Next
+from kojikey.model.next_step import Hint, NextCommand
 from kojikey.model.secret import HiddenBytes, NotSerialisable, hidden_body
 from kojikey.model.verdict import Verdict
 from kojikey.operations.open_store import OpenStore
@@ -341,7 +341,7 @@ def _about(hint: str, account: str, store: Setting) -> str:
     return Hint(*(part if isinstance(part, str) else _completed(part, account, more) for part in hint.parts))
 
 
-def _completed(step: Next, account: str, more: tuple[str, ...]) -> Next:
+def _completed(step: NextCommand, account: str, more: tuple[str, ...]) -> NextCommand:
     return step._replace(account=account, words=(*step.words, *more))
 
 

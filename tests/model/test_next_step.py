@@ -9,7 +9,7 @@ from pathlib import Path
 
 import kojikey
 from kojikey.cli.registry import MODULES
-from kojikey.model.next_step import Hint, Next, commands_of, is_one_command, next_step
+from kojikey.model.next_step import Hint, NextCommand, commands_of, is_one_command, next_step
 
 PACKAGE = Path(kojikey.__file__).parent
 WRITES_SHELL = ("completion", "tour.py", "sample_keys.py", "github.py", "junit.py", "sarif.py")
@@ -35,7 +35,7 @@ def test_an_account_other_than_the_default_is_named_after_the_arguments() -> Non
 def test_hints_keep_their_commands_when_they_are_combined() -> None:
     hint = "first " + Hint("do ", next_step("list"), ", then ") + next_step("audit")
     assert hint == "first do kojikey list, then kojikey audit"
-    assert commands_of(hint) == (Next("list"), Next("audit"))
+    assert commands_of(hint) == (NextCommand("list"), NextCommand("audit"))
     assert commands_of("kojikey list") == ()
 
 
@@ -48,7 +48,7 @@ def test_only_a_hint_that_begins_with_a_command_counts_as_one_to_type() -> None:
 
 def test_a_hint_survives_a_pickle() -> None:
     hint = pickle.loads(pickle.dumps(Hint("see ", next_step("list"))))
-    assert commands_of(hint) == (Next("list"),)
+    assert commands_of(hint) == (NextCommand("list"),)
 
 
 def literals(tree: ast.Module) -> set[str]:

@@ -25,7 +25,7 @@ from kojikey.model.errors import (
     RecordChanged,
     WrongKek,
 )
-from kojikey.model.next_step import Next, commands_of
+from kojikey.model.next_step import NextCommand, commands_of
 from kojikey.model.ref import account_ref
 from kojikey.model.secret import Secret
 from kojikey.operations.ledger import EventDraft, Ledger, Plan
@@ -245,7 +245,7 @@ def test_a_server_that_is_not_there_is_reported(aws: Aws, spec: dict[str, Any], 
     with pytest.raises(KekUnavailable, match="cannot be reached") as raised:
         load(spec | {"endpoint": endpoint}, NOBODY).wrap(DATA_KEY, **PLACE)
     assert len(patient) == 2
-    assert commands_of(raised.value.hint or "") == (Next("store info"),)  # to which the CLI adds --store
+    assert commands_of(raised.value.hint or "") == (NextCommand("store info"),)  # to which the CLI adds --store
 
 
 def test_without_boto3_it_says_what_to_install(spec: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234567
 _IN_PLACEHOLDER = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ|-")
 
 
-class Next(NamedTuple):
+class NextCommand(NamedTuple):
     """A command of kojikey to type; ``command`` is ``""`` for ``kojikey`` with options alone.
 
     ``account`` is given if the command may be about another account than the one that was chosen.
@@ -32,11 +32,11 @@ class Next(NamedTuple):
 class Hint(str):
     """A text that says what to do next; ``parts`` has the texts and commands that it consists of."""
 
-    parts: tuple[str | Next, ...]
+    parts: tuple[str | NextCommand, ...]
 
-    def __new__(cls, *parts: str | Next) -> Hint:
+    def __new__(cls, *parts: str | NextCommand) -> Hint:
         """Return a hint that consists of texts, commands and the parts of other hints."""
-        flat: list[str | Next] = []
+        flat: list[str | NextCommand] = []
         for part in parts:
             flat += part.parts if isinstance(part, Hint) else (part,)
         hint = super().__new__(cls, "".join(map(_text, flat)))
@@ -52,7 +52,7 @@ class Hint(str):
 
 def next_step(command: str, *words: str, account: str | None = None) -> Hint:
     """Return a hint that consists of one command; ``words`` are its arguments, then its options."""
-    return Hint(Next(command, words, account))
+    return Hint(NextCommand(command, words, account))
 
 
 def finish_or_discard(provider: str, *, account: str | None = None) -> Hint:
@@ -64,15 +64,15 @@ def finish_or_discard(provider: str, *, account: str | None = None) -> Hint:
 
 def is_one_command(text: str) -> bool:
     """Return whether a hint is one command and nothing else, so that the whole line can be typed."""
-    return isinstance(text, Hint) and len(text.parts) == 1 and isinstance(text.parts[0], Next)
+    return isinstance(text, Hint) and len(text.parts) == 1 and isinstance(text.parts[0], NextCommand)
 
 
-def commands_of(text: str) -> tuple[Next, ...]:
+def commands_of(text: str) -> tuple[NextCommand, ...]:
     """Return the commands that a hint suggests, none for a plain ``str``."""
-    return tuple(part for part in text.parts if isinstance(part, Next)) if isinstance(text, Hint) else ()
+    return tuple(part for part in text.parts if isinstance(part, NextCommand)) if isinstance(text, Hint) else ()
 
 
-def _text(part: str | Next) -> str:
+def _text(part: str | NextCommand) -> str:
     if isinstance(part, str):
         return part
     return part.typed(("--account", part.account) if part.account and part.account != "default" else ())

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from kojikey.cli.output.terminal import Terminal
-from kojikey.model.next_step import Hint, Next, next_step
+from kojikey.model.next_step import Hint, NextCommand, next_step
 from kojikey.model.verdict import Verdict
 from kojikey.operations.results import ChangeResult, TestResult
 
@@ -28,8 +28,8 @@ class Advice(NamedTuple):
         hint = Hint(*(self._substitute(part) for part in verdict.hint.parts))
         return replace(verdict, hint=terminal.completed(hint, account=account))
 
-    def _substitute(self, part: str | Next) -> str | Next:
-        if not isinstance(part, Next):
+    def _substitute(self, part: str | NextCommand) -> str | NextCommand:
+        if not isinstance(part, NextCommand):
             return part
         return {"rotate": self.replace_key, "test": self.test_again}.get(part.command, part)
 

@@ -13,7 +13,7 @@ from kojikey.cli.registry import load
 from kojikey.config.settings import Settings
 from kojikey.model.account import DEFAULT_ACCOUNT, checked_account
 from kojikey.model.errors import KojikeyError
-from kojikey.model.next_step import Hint, Next
+from kojikey.model.next_step import Hint, NextCommand
 
 _HELP = ("--help", "-h")
 _NAMES_ACCOUNT = ("--account", "-a", "--all-accounts", "--batch")
@@ -28,10 +28,12 @@ def completed(text: str, call: Call, settings: Settings, *, account: str | None 
     """
     if not isinstance(text, Hint):
         return text
-    return Hint(*(_complete(part, call, settings, account) if isinstance(part, Next) else part for part in text.parts))
+    return Hint(
+        *(_complete(part, call, settings, account) if isinstance(part, NextCommand) else part for part in text.parts)
+    )
 
 
-def _complete(step: Next, call: Call, settings: Settings, account: str | None) -> Next:
+def _complete(step: NextCommand, call: Call, settings: Settings, account: str | None) -> NextCommand:
     """Add the options that the command needs and does not have yet, after its arguments."""
     if any(word in _HELP for word in step.words):
         return step
@@ -53,7 +55,7 @@ def _complete(step: Next, call: Call, settings: Settings, account: str | None) -
     is_known = "--store" in more or (settings.store.origin not in ("option", "default") and not names_two_stores(call))
     words = tuple(word for word in step.words if word != _STORE_PLACEHOLDER or not is_known)
     index = next((at for at, word in enumerate(words) if word.startswith("-")), len(words))
-    return Next(step.command, (*words[:index], *more, *words[index:]))
+    return NextCommand(step.command, (*words[:index], *more, *words[index:]))
 
 
 def names_two_stores(call: Call) -> bool:
@@ -61,7 +63,7 @@ def names_two_stores(call: Call) -> bool:
     return call.get(TO) is not None
 
 
-def _has(step: Next, options: tuple[str, ...]) -> bool:
+def _has(step: NextCommand, options: tuple[str, ...]) -> bool:
     return any(word in options for word in step.words)
 
 

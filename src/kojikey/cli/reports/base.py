@@ -10,7 +10,7 @@ from msgspec import Struct, field
 
 from kojikey.cli.exits import Exit
 from kojikey.cli.output.failure import Failure
-from kojikey.model.next_step import Hint, Next, next_step
+from kojikey.model.next_step import Hint, NextCommand, next_step
 from kojikey.model.ref import Document
 from kojikey.model.verdict import Outcome
 from kojikey.operations.results import Summary, TestResult
@@ -166,16 +166,19 @@ def _for_many(hint: str) -> str:
     if not isinstance(hint, Hint):
         return hint
     return Hint(
-        *(_for_all_accounts(part) if isinstance(part, Next) and part.command == "test" else part for part in hint.parts)
+        *(
+            _for_all_accounts(part) if isinstance(part, NextCommand) and part.command == "test" else part
+            for part in hint.parts
+        )
     )
 
 
-def _for_all_accounts(step: Next) -> Next:
+def _for_all_accounts(step: NextCommand) -> NextCommand:
     words = list(step.words)
     if "--account" in words:
         at = words.index("--account")
         del words[at : at + 2]
-    return Next(step.command, (*words[:1], "--all-accounts", *words[1:]))
+    return NextCommand(step.command, (*words[:1], "--all-accounts", *words[1:]))
 
 
 _FOR_INDETERMINATE = {

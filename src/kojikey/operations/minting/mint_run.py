@@ -21,7 +21,7 @@ from kojikey.model.management_errors import (
     WiderRefused,
 )
 from kojikey.model.minting import MintIntent, RemoteId
-from kojikey.model.next_step import Hint, Next, finish_or_discard
+from kojikey.model.next_step import Hint, NextCommand, finish_or_discard
 from kojikey.model.timestamps import now
 from kojikey.operations import rotating
 from kojikey.operations.key_document import KeyDocument
@@ -224,7 +224,7 @@ class MintRun(KeyDocument):
     def _name_orphan(self, error: KojikeyError, remote: RemoteKey) -> None:
         """Make an error name the key that was created and cannot be saved: its value is lost."""
         error.effect = _unsaved(remote)
-        resume = Next("rotate", (self.key.provider, "--resume"))
+        resume = NextCommand("rotate", (self.key.provider, "--resume"))
         error.hint = Hint("once the store answers: ", resume, " deletes it and creates another")
 
     async def _try(self) -> Outcome:

@@ -10,7 +10,7 @@ from msgspec import structs
 from kojikey.model.errors import AlreadyStaged, Conflict, Effect, VersionNotFound
 from kojikey.model.key import Key, Stage
 from kojikey.model.management_errors import MintUnfinished, NotRetired
-from kojikey.model.next_step import Hint, Next
+from kojikey.model.next_step import Hint, next_step
 from kojikey.operations import rotating
 from kojikey.operations.key_records import key_of, stored_key
 from kojikey.operations.minting.mint_planning import Choice
@@ -49,7 +49,7 @@ def ensure_not_copy(key: Key) -> None:
         raise Conflict(
             "the key was copied from another store, which rotates it at the provider",
             effect=Effect.NOTHING_CHANGED,
-            hint=Hint(Next("store use", ("NAME", "--rotate-here")), ", if the other store is no longer used"),
+            hint=Hint(next_step("store use", "NAME", "--rotate-here"), ", if the other store is no longer used"),
         )
 
 

@@ -20,7 +20,7 @@ from msgspec import convert, structs, to_builtins
 
 from kojikey.model.bugs import BugElsewhere, kind_and_place
 from kojikey.model.errors import BadNetworkSettings, KojikeyError, UsageError
-from kojikey.model.next_step import Hint, Next
+from kojikey.model.next_step import Hint, NextCommand
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import Reason, Usage, Verdict
 from kojikey.providers.answers.evidence import Answer
@@ -140,7 +140,7 @@ def _hint_fields(hint: str) -> str | list[Any]:
 def _hint_of(fields: str | list[Any]) -> str:
     if isinstance(fields, str):
         return fields
-    return Hint(*(part if isinstance(part, str) else Next(part[0], tuple(part[1]), part[2]) for part in fields))
+    return Hint(*(part if isinstance(part, str) else NextCommand(part[0], tuple(part[1]), part[2]) for part in fields))
 
 
 # --- the state that all workers share ---
