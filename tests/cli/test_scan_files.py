@@ -344,7 +344,7 @@ def test_a_report_path_that_cannot_be_used_is_refused_before_anything_is_read(
     kojikey: Program, key: SandboxKey, tree: Path
 ) -> None:
     ended = kojikey("scan", str(tree), "--sarif", str(tree / "no" / "file"))
-    assert ended.code == 2
+    assert ended.code == 7
     assert "no folder" in ended.err
 
 
