@@ -85,6 +85,14 @@ def test_the_default_source_is_not_reported_as_another_kek(kojikey: Program, tmp
     assert init(kojikey, KOJIKEY_KEK=KEK).result["action"] == "exists"
 
 
+def test_a_source_that_this_version_does_not_know_is_named(kojikey: Program) -> None:
+    init(kojikey, "--kek", "env")
+    with sqlite3.connect(kojikey.home / "keys.db") as database:
+        database.execute("UPDATE header SET document = json_set(document, '$.kek.source', 'vault')")
+    database.close()
+    refused(init(kojikey, "--kek", "env"), 6, "another KEK source (vault)")
+
+
 @pytest.mark.parametrize("command", ["init", "rekey"])
 @pytest.mark.parametrize("source", ["nowhere", "env:", "passphrase:x", "", "env:1x", "env:A B"])
 def test_an_unknown_source_is_refused_even_if_the_store_exists(kojikey: Program, command: str, source: str) -> None:

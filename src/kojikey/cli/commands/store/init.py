@@ -86,6 +86,14 @@ def _move_to(source: str) -> Hint:
     return next_step(step, "--kek", source)
 
 
+def _named_source(spec: Document) -> str:
+    """Return the source of a store's KEK as people type it; of one that this version does not know, its name."""
+    from kojikey.model.validators import shown
+    from kojikey.sealing.kek.registry import SOURCES, typed_source
+
+    return typed_source(spec) if spec.get("source") in SOURCES else shown(spec.get("source"))
+
+
 def _ensure_same_kek(store: Store, header: Document, source: str, inputs: KekInputs) -> None:
     """Check that an existing store has the KEK of ``--kek``.
 
@@ -94,11 +102,10 @@ def _ensure_same_kek(store: Store, header: Document, source: str, inputs: KekInp
     """
     from kojikey.model.errors import StoreExists
     from kojikey.operations.store_admin.creating import Difference, difference
-    from kojikey.sealing.kek.registry import typed_source
 
     ways: dict[Difference, tuple[str, Hint]] = {
         Difference.SOURCE: (
-            f"another KEK source ({typed_source(header['kek'])})", next_step("store rekey", "--kek", source)
+            f"another KEK source ({_named_source(header['kek'])})", next_step("store rekey", "--kek", source)
         ),
         Difference.RECIPIENTS: (
             "other recipients", Hint(next_step("store recipients"), " lists them, add and remove change them")
