@@ -22,7 +22,7 @@ NOBODY = KekInputs({}, None)
 
 @pytest.fixture
 def proxy(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scripted]:
-    """Return a proxy that the environment names, and that answers everything itself."""
+    """Return a proxy that the environment names and that answers every request itself."""
     with scripted(aws.endpoint) as server:
         server.always("*", Answer(403, b"{}"))
         for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"):

@@ -27,7 +27,7 @@ MFA = "arn:aws:iam::123456789012:mfa/somebody"
 
 @pytest.fixture
 def profile(tmp_path: Path, aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Profile:
-    """Return what makes AWS's configuration one profile, instead of credentials in the environment."""
+    """Return a function that replaces the credentials in the environment by one profile."""
 
     def use(**members: str) -> None:
         file = tmp_path / "aws-config"
@@ -45,7 +45,7 @@ def profile(tmp_path: Path, aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Profil
 
 @pytest.fixture
 def counted(tmp_path: Path, profile: Profile) -> Callable[[], int]:
-    """Return how often a program was asked for the credentials."""
+    """Return the number of calls of the credential process."""
     asked, program = tmp_path / "asked", tmp_path / "program"
     answer = '{"Version": 1, "AccessKeyId": "AKIAMADEUPMADEUP0000", "SecretAccessKey": "made-up"}'
     program.write_text(f"#!/bin/sh\necho asked >> {asked}\necho '{answer}'\n")
@@ -104,7 +104,7 @@ def test_a_role_without_mfa_is_assumed(aws: Aws, profile: Profile) -> None:
 
 @pytest.fixture
 def log() -> Iterator[list[str]]:
-    """Return all that reaches a program's own log, which takes everything."""
+    """Return the list of all records of a program's log at every level."""
     told: list[str] = []
 
     class Log(logging.Handler):

@@ -1,4 +1,4 @@
-"""Which providers there are: the bundled ones, the user's own, and the index that `run` reads in place of TOML."""
+"""The catalog of providers: bundled ones, those of the user's files, and the index that `run` reads."""
 
 from __future__ import annotations
 

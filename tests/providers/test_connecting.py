@@ -43,7 +43,7 @@ def answering(connection: socket.socket, _number: int) -> None:
 
 @contextlib.contextmanager
 def never_answering() -> Iterator[int]:
-    """Yield a port whose connections are never made, as with an address that a firewall swallows."""
+    """Yield a port on which connecting never ends, as if a firewall dropped the packets."""
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
         port: int = listener.getsockname()[1]
@@ -65,7 +65,7 @@ def _is_connected(connecting: socket.socket) -> bool:
 
 
 def probed(monkeypatch: pytest.MonkeyPatch, *ports: int, delay: float = 0.01, timeout: float = 30.0) -> Verdict:
-    """Test a key at a name that has an address at each of some ports of this machine."""
+    """Test a key at a host name with several addresses: this machine, with one of the ports each."""
 
     def addresses(host: str, _port: int, **_: object) -> list[tuple[Any, ...]]:
         assert host == NAME

@@ -1,6 +1,6 @@
-"""Servers and proxies that send what was not asked for: no answer is ever counted for another key.
+"""Servers and proxies that send answers without a request: no answer is ever counted for another key.
 
-Each plays the provider rightly but for what it does to its connections. Its answers depend on the key: a good
+Each simulates the provider correctly, except for its connections. Its answers depend on the key: a good
 one is known with its own usage, a bad one is refused.
 """
 
@@ -52,7 +52,7 @@ def is_good(number: int) -> bool:
 
 
 def answer(head: bytes) -> bytes:
-    """Return the right answer to a request, on a connection that is kept."""
+    """Return the right answer to a request, on a connection that stays open."""
     found = re.search(rb"(?i)xi-api-key: *([!-~]+)", head)
     assert found
     number = NUMBER_OF[found[1].decode()]
@@ -77,7 +77,7 @@ def twice_one_after_the_other(connection: socket.socket) -> None:
 
 
 def twice_the_second_late(connection: socket.socket) -> None:
-    """The second comes when another request is under way: on this connection, nothing tells the two apart."""
+    """Send the second copy during the next request: nothing on this connection distinguishes the two answers."""
     late = b""
     for head in requests(connection):
         connection.sendall(late + answer(head))
@@ -106,7 +106,7 @@ def a_timeout_while_idle(connection: socket.socket) -> None:
 
 
 def an_answer_of_a_request_that_was_given_up(connection: socket.socket) -> None:
-    """More than is read of it: what comes after the limit belongs to nobody."""
+    """Send more than is read of an answer: the bytes after the limit must count for no request."""
     for head in requests(connection):
         right = answer(head)
         start, _, body = right.partition(b"\r\n\r\n")
@@ -151,7 +151,7 @@ def tls(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def verdicts_at(port: int, numbers: range, *, is_tls: bool, concurrency: int = 4) -> dict[int, Verdict]:
-    """Test the keys of these numbers as one run does, and return what was found by number."""
+    """Test the keys of these numbers in one run, and return the verdicts by number."""
     base_url = f"{'https' if is_tls else 'http'}://127.0.0.1:{port}"
     found: dict[int, Verdict] = {}
     left = iter(numbers)
@@ -210,7 +210,7 @@ def test_of_many_requests_at_once_no_answer_is_counted_for_another_key(tls: ssl.
     ids=lambda behaviour: behaviour.__name__,
 )  # fmt: skip
 def test_bytes_that_follow_an_answer_do_not_prevent_a_verdict(behaviour: Behaviour, tls: ssl.SSLContext | None) -> None:
-    """Behind it: with the answer. What is sent a moment later may answer the next request, which then is not judged."""
+    """The bytes arrive with the answer. Later bytes may look like the next answer, which is then not judged."""
     with playing(lambda connection, _: behaviour(connection), tls=tls) as port:
         found = verdicts_at(port, range(SOME), is_tls=tls is not None)
     assert [found[number].outcome for number in range(SOME)] == ["valid", "rejected"] * (SOME // 2)
@@ -218,7 +218,7 @@ def test_bytes_that_follow_an_answer_do_not_prevent_a_verdict(behaviour: Behavio
 
 @CONNECTIONS
 def test_an_answer_before_any_request_is_counted_for_no_key(tls: ssl.SSLContext | None) -> None:
-    """Every other connection begins with a refusal that nobody asked for."""
+    """Every other connection begins with a refusal before any request."""
 
     def play(connection: socket.socket, number: int) -> None:
         if number % 2 == 0:
@@ -249,7 +249,7 @@ def test_no_connection_carries_two_keys(tls: ssl.SSLContext | None) -> None:
 
 
 def rejected_second(first: bytes, second: bytes) -> tuple[Verdict, int]:
-    """Return the verdict where the second request of a connection is refused with the first text, then the second."""
+    """Test with a server that refuses the second request of a connection with ``first``, later with ``second``."""
     count = 0
 
     def play(connection: socket.socket, _number: int) -> None:

@@ -35,7 +35,7 @@ def answer(head: bytes) -> bytes:
 
 
 def twice(connection: socket.socket, _number: int) -> None:
-    """Each answer comes again, when the next request of its connection is under way or nothing is."""
+    """Send each answer a second time, before the answer to the next request of the connection."""
     late = b""
     for head in requests(connection):
         connection.sendall(late + answer(head))

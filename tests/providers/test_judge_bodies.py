@@ -1,4 +1,4 @@
-"""Every answer of `bodies/` (seen in the wild, or documented; each names its source) gets the finding it should."""
+"""Every answer of `bodies/` (seen in the wild, or documented; each names its source) gets its expected finding."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _load(name: str) -> dict[str, Any]:
 
 
 def _bodies() -> dict[str, dict[str, Any]]:
-    """Return the answers by name: a file has one of them, or those of a provider under ``cases``."""
+    """Return the answers by name. A file has one answer, or under ``cases`` those of a provider."""
     bodies: dict[str, dict[str, Any]] = {}
     for file in sorted(os.listdir(FOLDER)):
         document, name = _load(file), file.removesuffix(".json")

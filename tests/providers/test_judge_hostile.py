@@ -82,7 +82,7 @@ def test_a_hostile_body_leaves_the_key_unjudged(body: bytes) -> None:
     ],
 )  # fmt: skip
 def test_unusual_json_is_read_as_python_reads_it(text: str) -> None:
-    """It is read with another reader first, which is stricter."""
+    """A stricter reader is tried first."""
     found = evidence_of(Answer(200, {}, text.encode())).document
     assert repr(found) == repr(json.loads(text))
 
@@ -149,7 +149,7 @@ def test_a_web_page_in_place_of_an_answer_is_a_blocked_network(status: int) -> N
 
 
 def test_a_rule_that_names_a_content_type_may_match_a_page() -> None:
-    """As for Deepgram, which says ``Invalid credentials.`` in plain text: a definition of one's own can tell."""
+    """Deepgram answers ``Invalid credentials.`` in plain text, for which a definition can have a rule."""
     definition = CATALOG.get("google_gemini")
     rule = Rule(Reason.INVALID_KEY, status=frozenset({401}), content_type=re.compile("text/plain"))
     check = replace(definition.checks[0], rules=(rule,))

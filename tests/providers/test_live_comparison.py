@@ -1,4 +1,4 @@
-"""``benchmarks/live.py`` asks no provider unasked, and finds the differences; here it asks the sandbox."""
+"""``benchmarks/live.py`` asks providers only with its flag, and finds changed answers; here it asks the sandbox."""
 
 from __future__ import annotations
 

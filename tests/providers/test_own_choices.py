@@ -27,7 +27,7 @@ def listing(google: respx.MockRouter, *names: str) -> None:
 
 
 def refusing(google: respx.MockRouter, action: str, answers: Callable[[str], httpx.Response | None]) -> list[str]:
-    """Let the function answer for a model, None meaning that it is there; return the models that are asked for."""
+    """Let the function answer for each model (None: the model exists); return the list of requested models."""
     asked: list[str] = []
 
     def answered(request: httpx.Request) -> httpx.Response:
@@ -107,7 +107,7 @@ def test_a_named_model_limits_and_no_other_is_tried(
 
 
 def speaking(eleven: respx.MockRouter, *, without: tuple[str, ...]) -> list[str]:
-    """Let ElevenLabs have no models of these names; return the ones that are asked for."""
+    """Simulate an ElevenLabs without these models; return the list of requested models."""
     asked: list[str] = []
 
     def answered(request: httpx.Request) -> httpx.Response:

@@ -1,4 +1,4 @@
-"""What the prober refuses to send, when it tries again, and what it keeps out of verdicts and logs."""
+"""Requests that the prober refuses to send, its retries, and text that it keeps out of verdicts and logs."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ def test_a_server_that_drips_its_answer_is_a_timeout_too() -> None:
 
 
 def test_a_check_that_runs_out_of_time_makes_the_test_a_timeout() -> None:
-    """The account check succeeds at the last moment: without the rest, that must not count as valid."""
+    """The account check succeeds at the last moment; without the other checks the key must not count as valid."""
     time = Time()
 
     def late(connection: socket.socket, number: int) -> None:
@@ -280,7 +280,7 @@ def test_a_proxy_that_refuses_is_a_network_failure_and_never_sees_the_key(
 
 
 def test_a_proxy_never_sees_a_request_to_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Such a request is unencrypted: through a proxy, the key would leave the machine in the open."""
+    """Such a request is unencrypted: a proxy on another machine would get the key in plain text."""
     seen = []
 
     def proxy(connection: socket.socket, _number: int) -> None:

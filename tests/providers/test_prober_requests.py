@@ -1,4 +1,4 @@
-"""What a test sends, in which order, and how its findings become one verdict."""
+"""The requests of a test, their order, and the verdict from their findings."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def read(**environ: str) -> Proxies:
 
 
 def unusable(variable: str, value: str) -> str:
-    """Return what is said where a request would go through a proxy that cannot be used."""
+    """Return message and hint of a request that would use an unusable proxy."""
     with pytest.raises(BadNetworkSettings) as caught:
         Proxies.read({variable: value}).proxy_for(HERE)
     said = f"{caught.value} {caught.value.hint}"
@@ -194,7 +194,7 @@ def test_a_request_through_a_proxy_is_encrypted_to_the_provider(
 def test_an_answer_that_a_proxy_sends_unencrypted_is_not_taken_for_the_providers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What comes behind the proxy's own answer, before the connection is encrypted, is from nobody that is known."""
+    """Bytes after the proxy's own answer and before encryption may come from anybody."""
 
     def inject(connection: socket.socket, _number: int) -> None:
         request_head(connection)

@@ -1,4 +1,4 @@
-"""Whatever a provider sends back, no eight characters of the key in a row get through, and no terminal tricks."""
+"""Scrubbing removes every run of eight characters of the key, and every control character, from a provider's text."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_a_scrubber_does_not_show_its_key() -> None:
 
 @pytest.mark.parametrize("length", [8, 9, 15, 16, 40])
 def test_the_shortest_piece_is_found_wherever_it_stands(length: int) -> None:
-    """Most texts are passed over after a look at a part of them; none with a piece is."""
+    """Most texts are skipped after a search for a few pieces; no text with a piece may be skipped."""
     key = "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8s9T0"[:length]
     scrub = Scrubber(key)
     for start in range(len(key) - 7):

@@ -1,4 +1,4 @@
-"""The shared state of a run: pace, pauses and circuits, with a clock that moves when told to."""
+"""The shared state of a run: pace, pauses and circuits, with a clock that the tests set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Worker processes: verdicts are those of one process, what is shared is shared, and one that dies loses no key."""
+"""Worker processes: they give the verdicts of one process, share its limits, and lose no key if one of them dies."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ EVERYTHING = Verdict(
 
 
 def sent(message: Message) -> Message:
-    """Return a message as it arrives."""
+    """Return a message after encoding and decoding."""
     return decoded(encoded(message).rstrip(b"\n"))
 
 
@@ -81,7 +81,7 @@ def without_times(verdict: Verdict) -> Verdict:
 
 
 def with_pool(work: Callable[[WorkerPool], Awaitable[T]], *, jobs: int = 2, traffic: Traffic | None = None) -> T:
-    """Do some work with a pool, within a time after which it hangs."""
+    """Do some work with a pool, within a time limit."""
     said: list[str] = []
 
     async def run() -> T:
@@ -276,7 +276,7 @@ def test_a_worker_that_hangs_is_ended_and_its_keys_are_tested_by_another(sandbox
 
 @processes
 def test_a_key_that_ends_two_workers_is_not_judged(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each of these is ready, reads its settings and one test, and is gone."""
+    """Each of these workers reports that it is ready, reads its settings and one test, and ends."""
     dying = "print('{\"pong\": 0}', flush=True); input(); input()"
     monkeypatch.setattr(worker_pool, "PROGRAM", ("-c", dying))
     request = request_for(sandbox.key("elevenlabs", "ok"))

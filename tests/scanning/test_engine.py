@@ -153,7 +153,7 @@ def test_keys_that_begin_alike_are_distinguished() -> None:
 
 
 def test_at_each_place_few_forms_are_compared() -> None:
-    """However many keys begin alike, text that begins like them is no work for each of them."""
+    """Text that begins like many keys is not compared with each of them."""
     chance = random.Random(3)
     for head in ("sk-proj-", "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.", "0" * 40):
         keys = {head + chance.randbytes(20).hex() for _ in range(500)}
@@ -163,7 +163,7 @@ def test_at_each_place_few_forms_are_compared() -> None:
 
 
 def test_escapes_far_from_a_key_are_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only the few bytes around a part are compared, however many slashes and signs are escaped elsewhere."""
+    """Only the bytes near a fragment are unescaped, however many escapes the text has elsewhere."""
     monkeypatch.delattr("kojikey.scanning.engine.unescape")
     for key in (KEY, OTHER, "a/b" * 9 + "Qz7Xw3Kp9Vn5Ht1Rb8" + "?>" * 9):
         engine = Engine([Secret(key)])

@@ -26,7 +26,7 @@ def built(*keys: str) -> Masker:
 
 
 def masker(*keys: str) -> Masker:
-    """Return a masker for a new stream. What looks for the keys takes milliseconds to build, and is shared."""
+    """Return a masker for a new stream. The maskers share an engine, which takes milliseconds to build."""
     return copy.copy(built(*keys or (KEY,)))
 
 

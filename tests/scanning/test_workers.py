@@ -1,4 +1,4 @@
-"""Several processes find what one finds, also when one of them is lost, and none is left behind."""
+"""Several processes find the same as one, even if one of them is lost, and none is left behind."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.external, pytest.mark.filterwarnings("ignore:.*fork:De
 
 @pytest.fixture(params=[0, 1, 3])
 def processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    """Return how many processes there are; 0 where a copy of this one would not work."""
+    """Return the number of processes, 0 if this process cannot be forked."""
     count: int = request.param
     monkeypatch.setattr("kojikey.scanning.workers.useful_processes", lambda: count)
     return count

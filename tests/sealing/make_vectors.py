@@ -1,7 +1,7 @@
 """Writes the vectors: ``python tests/sealing/make_vectors.py [FOLDER]``, by default beside this file.
 
-Owns: one file a vector, each wrong in one thing only, with fixed keys and IVs. Must not: use kojikey; what it writes
-is a second opinion of what a record is, built from RFC 7516 and the contract alone.
+Owns: one file for each vector, each with only one fault, with fixed keys and IVs. Must not: use kojikey; the vectors
+are an independent implementation of a record, from RFC 7516 and the contract alone.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def header(place: Json, kid: str, /, **changes: Any) -> Json:
 
 
 def jwe(protected: bytes, *, plaintext: bytes, key: bytes = KEY, iv: bytes = IV, encrypted_key: str = "") -> str:
-    """Return a record that is right in itself, whatever its header says."""
+    """Return a record that is encrypted correctly for the given header."""
     encoded = b64(protected)
     output = AESGCM(key).encrypt(iv, plaintext, encoded.encode())
     return ".".join((encoded, encrypted_key, b64(iv), b64(output[:-16]), b64(output[-16:])))
@@ -93,14 +93,14 @@ def part(record: str, index: int, change: Callable[[str], str]) -> str:
 
 
 def flipped(text: str) -> str:
-    """Return base64url text whose first byte has another lowest bit; still canonical."""
+    """Return canonical base64url text of the same bytes with the lowest bit of the first byte changed."""
     data = bytearray(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     data[0] ^= 1
     return b64(bytes(data))
 
 
 def stray_bits(text: str) -> str:
-    """Return other text for the same bytes: bits that no byte uses are set (RFC 4648, section 3.5)."""
+    """Return other base64url text of the same bytes, with unused bits set (RFC 4648, section 3.5)."""
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     assert len(text) % 4, "all bits of this text are used"
     return text[:-1] + alphabet[alphabet.index(text[-1]) + 1]

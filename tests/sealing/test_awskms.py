@@ -1,6 +1,6 @@
-"""A data key that KMS wrapped opens for its store and account alone, and each failure says what to do.
+"""A data key that KMS wrapped opens only for its store and account, and each failure says what to do.
 
-Moto answers a Decrypt with a disabled key, and never throttles: those answers are played (``scripted_aws``), as AWS
+Moto decrypts with a disabled key and never throttles: ``scripted_aws`` gives the answers of AWS in these cases, as AWS
 documents them (https://docs.aws.amazon.com/kms/latest/APIReference/API_Decrypt.html).
 """
 
@@ -53,7 +53,7 @@ def front(aws: Aws) -> Iterator[Scripted]:
 
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Wait for nothing, and tell how long it would have been."""
+    """Replace every wait, and return the list of their lengths."""
     waits: list[float] = []
     monkeypatch.setattr(awskms.AwsKmsKek.__init__, "__kwdefaults__", {"sleep": waits.append})
     return waits
@@ -270,7 +270,7 @@ def test_a_key_that_cannot_be_used_makes_no_store(aws: Aws, front: Scripted, pat
 
 
 def add(open_store: OpenStore, account: str) -> str:
-    """Make an account, and return a sealed record of it."""
+    """Create an account, and return one of its sealed records."""
     sealed = []
 
     def plan(sealer: Any) -> Plan:

@@ -1,4 +1,4 @@
-"""The id of a KEK is not derived when it is loaded for use; a wrong one is still refused before any harm."""
+"""The id of a KEK is not derived when it is loaded for use; a wrong KEK is still refused before anything is written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A KEK is found where its spec says, or the error says what to do; and no other KEK is taken for it."""
+"""A KEK is found at the place in its spec, or the error says what to do; no other KEK is accepted for it."""
 
 from __future__ import annotations
 

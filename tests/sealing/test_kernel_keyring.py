@@ -1,4 +1,4 @@
-"""The kernel's keyring: what is kept, where, for how long, and for whom. Real calls have a KEK id of their own."""
+"""The kernel's keyring: entries, their keyring, lifetime and owner. Tests of the real keyring use their own KEK id."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ JOIN = "ctypes.CDLL(None).syscall(ctypes.c_long(ring._CALLS[__import__('os').una
 
 @pytest.fixture
 def kernel(monkeypatch: pytest.MonkeyPatch) -> PlayedKernel:
-    """Return the kernel that is played in this process."""
+    """Return the simulated kernel."""
     played = PlayedKernel()
     monkeypatch.setattr(*played_in_place_of(played))
     monkeypatch.setattr(sys, "byteorder", "little")
@@ -104,7 +104,7 @@ real = pytest.mark.skipif(not kernel_keyring.is_there(), reason="this kernel, or
 
 @pytest.fixture
 def kid() -> Iterator[str]:
-    """Return an id under which this test alone keeps a KEK, and drop that at the end."""
+    """Return the id of a KEK that only this test keeps, and drop its entry at the end."""
     own = os.urandom(8).hex()
     yield own
     kernel_keyring.drop(own)

@@ -1,4 +1,4 @@
-"""The keychain is asked in a process that can be killed; and only a real keychain is trusted with a KEK."""
+"""A helper process that can be killed reads the keychain, and only a real keychain gets a KEK."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A KEK that is sealed to several people: who opens it, with what, and what is refused."""
+"""A KEK that is sealed to several people: the identities that open it, and refused recipients."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_text_that_is_not_an_identity_is_refused_and_not_repeated(
 
 
 def test_the_age_program_opens_a_sealed_member(shared: tuple[Spec, Kek], tmp_path: Path) -> None:
-    """As the documentation shows; the Debian package is named ``age``."""
+    """The commands are those of the documentation; the Debian package is ``age``."""
     spec, kek = shared
     age = shutil.which("age")
     assert age is not None, "the program age is needed: apt-get install age"

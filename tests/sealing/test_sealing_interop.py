@@ -58,10 +58,10 @@ def test_what_joserfc_seals_opens_here() -> None:
 
 @pytest.fixture(scope="module")
 def node_folder(tmp_path_factory: pytest.TempPathFactory, bare_environment: dict[str, str]) -> Path:
-    """A folder where node finds jose, which npm puts there: as the user has set it up, and from the user's cache."""
+    """Return a folder with the package jose, installed by npm with the user's settings and cache."""
     for program in ("node", "npm"):
         if shutil.which(program) is None:
-            pytest.fail(f"{program} is not here, and this test needs it (node 20 or later): {INSTALL}")
+            pytest.fail(f"this test needs {program} (node 20 or later): {INSTALL}")
     folder = tmp_path_factory.mktemp("node")
     (folder / "package.json").write_text('{"private": true, "type": "module"}')
     install = ["npm", "install", "--prefer-offline", "--no-audit", "--no-fund", "--ignore-scripts", PACKAGE]

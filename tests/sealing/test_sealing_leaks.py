@@ -1,4 +1,4 @@
-"""No error of this layer holds a key, a KEK, a data key or a passphrase: not in its words, its arguments, its cause."""
+"""No error of this layer has a key, a KEK, a data key or a passphrase in its text, its arguments or its cause."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TRACES = (CANARY, KEK_TEXT, KEK_TEXT[:-1], base64url.encode(DATA_KEY), KEK.hex()
 
 
 def everything_in(error: BaseException | None) -> Iterator[str]:
-    """Yield all that a log, a handler or a report could take from an error and from what led to it."""
+    """Yield each text and value that a log or a report could read from an error and its causes."""
     while error is not None:
         yield from (str(error), repr(error), repr(error.args), repr(vars(error)), repr(getattr(error, "object", "")))
         yield from (repr(getattr(error, name, "")) for name in ("doc", "cmd", "output", "stderr", "filename"))

@@ -1,4 +1,4 @@
-"""Each file in vectors/ fails, or opens, in the way that it says; and the files are what their script writes."""
+"""Each file in vectors/ fails or opens as the file says, and the script writes exactly these files."""
 
 from __future__ import annotations
 

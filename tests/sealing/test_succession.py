@@ -23,7 +23,7 @@ CONTENT = (
 
 
 class NoSigner(Kek):
-    """A KEK that never leaves its service, as AWS KMS has it."""
+    """A KEK that never leaves its service, as in AWS KMS."""
 
     __slots__ = ()
     kid = "0123456789abcdef"

@@ -1,6 +1,6 @@
 """Makes the servers that the tests start importable (the suite runs with ``--import-mode=importlib``).
 
-The tests of a store whose driver is not installed are one test, which fails: the others of this folder need none.
+If the driver of a store is not installed, one failing test replaces the tests of that store.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class _Undriven(pytest.File):
 
 
 def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.File | None:
-    """Collect no module that imports a driver which is not there."""
+    """Collect no module whose driver is not installed."""
     driver = _driver_of(module_path)
     return None if not driver or find_spec(driver) else _Undriven.from_parent(parent, path=module_path)
 

@@ -1,6 +1,6 @@
-"""A process with limited resources: ``constrained.py PATH nobody|BYTES VERB…`` prints what came of each verb.
+"""A process with limited resources: ``constrained.py PATH nobody|BYTES VERB…`` prints the result of each verb.
 
-Run by ``test_sqlite_faults``. ``nobody`` gives up root, whom no permission binds; BYTES is the limit of a file's size.
+Run by ``test_sqlite_faults``. ``nobody`` gives up root's rights; BYTES is the limit of a file's size.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""A process that is killed before the n-th thing it does to the disk: ``dying.py create|commit|remember PATH N``.
+"""A process that is killed before its n-th write to the disk: ``dying.py create|commit|remember PATH N``.
 
-Run by ``test_sqlite_crash`` and ``test_known_trails``. It ends well where it has fewer things to do than that.
+Run by ``test_sqlite_crash`` and ``test_known_trails``. It exits with 0 if it has fewer writes.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def main(verb: str, path: str, deadline: str) -> None:
 
 
 def remember(known: KnownTrailFile, seq: int) -> None:
-    """Remember an end of a thousand accounts."""
+    """Remember the end of the audit trail of a thousand accounts."""
     for number in range(1000):
         known.remember(f"account-{number}", TrailEnd(seq, "0" * 64, EVENT["time"]))
     known.close()

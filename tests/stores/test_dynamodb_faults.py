@@ -1,4 +1,4 @@
-"""Throttling, lost answers, refusals, gateways: played in front of moto, which has none of them."""
+"""Throttling, lost answers, refusals and pages of gateways, from a proxy before moto, which has none of them."""
 
 from __future__ import annotations
 
@@ -257,7 +257,7 @@ def test_other_reasons_of_a_cancelled_transaction_are_reported(
 
 
 def test_a_change_whose_answer_was_lost_is_found_to_be_done(store: DynamoStore, front: Scripted) -> None:
-    """The played DynamoDB does not know tokens, so the second attempt meets what the first one wrote."""
+    """Moto ignores request tokens, so the second attempt conflicts with the items that the first one wrote."""
     front.once("TransactWriteItems", LOST)
     (revision,) = store.commit([Change(KEY, {"n": 1}, None)], [EVENT])
     assert front.operations().count("TransactWriteItems") == 2

@@ -1,9 +1,9 @@
 """The policy of ``store policy`` allows every request of an account's owner, and none about another account.
 
-Moto does not look at the conditions of IAM. So the requests that the program makes as an owner are recorded and held
-against the policy by the rules that AWS documents for these conditions
-(https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html): an approximation. That a
-missing permission is named is shown with moto's IAM, which does look at actions.
+Moto does not evaluate the conditions of IAM. So the tests record the requests of an owner and check them against the
+policy by the rules that AWS documents for these conditions
+(https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html): an approximation. Moto's
+IAM evaluates actions, and shows that a missing permission is named.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def front(aws: Aws) -> Iterator[Scripted]:
 
 
 def needs(operation: str, request: dict[str, Any]) -> list[tuple[str, list[str]]]:
-    """Return what IAM checks for a request: actions, each with the partition keys that it leads with."""
+    """Return the actions of a request that IAM checks, each with its leading partition keys."""
     if operation == "TransactWriteItems":
         return [need for action in request["TransactItems"] for need in _of_action(action)]
     if operation in ("Encrypt", "Decrypt"):
@@ -69,7 +69,7 @@ def _holds(conditions: dict[str, Any], leading: list[str], context: dict[str, st
 
 
 def refused(policy: dict[str, Any], seen: list[tuple[str, dict[str, Any]]]) -> list[tuple[str, list[str]]]:
-    """Return what a policy does not allow of some requests."""
+    """Return the actions of these requests that a policy does not allow."""
     return [
         (action, leading)
         for operation, request in seen
@@ -126,7 +126,7 @@ def set_by_aws(kojikey: Program) -> None:
 
 
 def as_owner(kojikey: Program, account: str) -> None:
-    """Do all that an account's owner does."""
+    """Run every command of an account's owner."""
     common = ("--store", "team", "--account", account)
     for command in (
         ("test", "elevenlabs"),
@@ -203,7 +203,7 @@ def test_a_denied_call_says_which_permission_is_missing(
 
 
 def reader_of(place: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make a user who may read single items, and become it."""
+    """Create a user with permission to read single items, and use its credentials."""
     iam = place.client("iam")
     iam.create_user(UserName="reader")
     statement = {"Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": "*"}

@@ -1,4 +1,4 @@
-"""The program on DynamoDB with its KEK in KMS: the whole loop, several processes at once, and what it says."""
+"""The program on DynamoDB with its KEK in KMS: all commands, several processes at once, and its messages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from support.servers.aws import REGION, Aws, new_table
 
 @pytest.fixture
 def team(kojikey: Program, aws: Aws) -> Program:
-    """Return the program with a store named ``team`` that is chosen."""
+    """Return the program with a store named ``team`` in use."""
     kojikey.environ |= {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
     kek = f"awskms:{aws.new_key()}?region={REGION}&endpoint={aws.endpoint}"
     url = aws.url()

@@ -1,6 +1,6 @@
-"""The DynamoDB adapter keeps the promises of a store. What is DynamoDB's alone is in ``test_dynamodb_*``.
+"""The DynamoDB adapter passes the conformance suite. The ``test_dynamodb_*`` files test its own behaviour.
 
-It is held against moto on a loopback port, and moto is not AWS: its gaps are listed in ``servers/moto_server.py``.
+It runs against moto on a loopback port; ``servers/moto_server.py`` lists the differences from AWS.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class TestDynamoStore(SharedStoreConformance):
 
 @pytest.mark.exhaustive
 class TestLargeDynamoStore(TestDynamoStore):
-    """The same of a large store."""
+    """The conformance suite's tests of a large store."""
 
     few, many, page = 1_000, 10_000, 450
     threads, increments = 4, 25

@@ -323,7 +323,7 @@ def test_without_boto3_it_says_what_to_install(fresh: DynamoStore, monkeypatch: 
 
 @pytest.mark.parametrize("many", [5_000, exhaustive(100_000)])
 def test_the_memory_of_a_large_scan_does_not_grow(store: DynamoStore, front: Scripted, many: int) -> None:
-    """The pages are played: 100,000 items of 1 kB would take moto minutes, and the memory is on our side."""
+    """The pages are simulated: moto would take minutes for 100,000 items, and only kojikey's memory is measured."""
     import json
     import tracemalloc
 

@@ -1,4 +1,4 @@
-"""The reference adapter keeps the promises of a store."""
+"""The reference adapter passes the conformance suite."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class TestMemoryStore(StoreConformance):
 
 @pytest.mark.exhaustive
 class TestLargeMemoryStore(TestMemoryStore):
-    """The same of a large store."""
+    """The conformance suite's tests of a large store."""
 
     few, many = 1_000, 10_000
 

@@ -1,4 +1,4 @@
-"""The limits of a role that the server itself enforces, tried in SQL as that role, without kojikey."""
+"""The limits that the server enforces for a role, tested in SQL as that role, without kojikey."""
 
 from __future__ import annotations
 

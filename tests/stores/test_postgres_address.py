@@ -180,7 +180,7 @@ def test_a_refused_address_is_never_resolved_or_connected_to(network_report: Pat
 
 @pytest.fixture
 def scram(postgres: Server) -> str:
-    """Return a role that must give its password (``right``), unlike the others."""
+    """Return a role that must log in with its password (``right``)."""
     name = "with_a_password"
     if not postgres.sql(f"SELECT 1 FROM pg_roles WHERE rolname = '{name}'"):
         postgres.sql(f"CREATE ROLE {name} SUPERUSER LOGIN PASSWORD 'right'")

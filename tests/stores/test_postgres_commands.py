@@ -23,7 +23,7 @@ def url(postgres: Server, database: str) -> str:
 
 @pytest.fixture
 def team(kojikey: Program, url: str) -> Program:
-    """Return the program with a store of two accounts in PostgreSQL as the one it uses."""
+    """Return the program with a PostgreSQL store of two accounts in use."""
     made = kojikey("store", "init", url, "--kek", "env", "--name", "team", "--json")
     assert made.code == 0, made.said
     assert made.result["action"] == "created"
@@ -41,7 +41,7 @@ def bob(postgres: Server, team: Program) -> Iterator[str]:
 
 @pytest.fixture
 def as_bob(postgres: Server, database: str, team: Program, bob: str) -> Program:
-    """Return the program as the role bob, which no account was granted yet."""
+    """Return the program as the role bob, which has no grant yet."""
     environ = {**team.environ, "KOJIKEY_STORE": postgres.url(database, bob)}
     return Program(team.home, team.sandbox, environ)
 

@@ -1,4 +1,4 @@
-"""The meaning of PostgreSQL's codes and of its client library's messages; no server is used."""
+"""The errors for PostgreSQL's codes and for its client library's messages; no server is used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each failure of a PostgreSQL store has its own error, with a real server; and only our errors leave."""
+"""Each failure of a PostgreSQL store has its own error, with a real server; and only KojikeyErrors are raised."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def at(url: str) -> PostgresStore:
 
 
 def refused(store: Store, kind: type[KojikeyError], words: str) -> None:
-    """Check that every use is refused for that reason, with a hint, and that it can still be described."""
+    """Check that every use is refused with that text and a hint, and that the store can still be described."""
     for use in USES:
         with pytest.raises(kind, match=words) as raised:
             use(store)

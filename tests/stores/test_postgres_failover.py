@@ -1,4 +1,4 @@
-"""A primary dies while keys are rotated, its synchronous standby takes over: what was acknowledged is there, once."""
+"""A primary dies during rotations and its synchronous standby takes over: no change is lost or doubled."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Pair(NamedTuple):
 
 
 def eventually(holds: Callable[[], bool]) -> None:
-    """Ask a server until something holds; each question takes a while, so that this ends."""
+    """Query a server until a condition holds; each query takes a while, so that this ends."""
     assert any(holds() for _ in range(POLLS))
 
 
@@ -82,7 +82,7 @@ def open_store(pair: Pair) -> Iterator[OpenStore]:
 
 @pytest.fixture
 def workers(pair: Pair, open_store: OpenStore) -> Iterator[dict[str, subprocess.Popen[str]]]:
-    """Start a process for each key, all of one account: they share its chain of events."""
+    """Start a process for each key of one account, whose chain of events they share."""
     with ExitStack() as stack:
         started = {}
         for provider in PROVIDERS:
@@ -105,7 +105,7 @@ def test_every_change_acknowledged_before_the_primary_died_is_there_exactly_once
     said: dict[str, list[str]] = {provider: [] for provider in PROVIDERS}
 
     def listen(provider: str, count: int) -> None:
-        """Read lines until that many more rotations were acknowledged."""
+        """Read lines until ``count`` more rotations were acknowledged."""
         stream = workers[provider].stdout
         assert stream is not None
         while count:

@@ -1,4 +1,4 @@
-"""Objects and locks of others on a PostgreSQL server give them nothing and stop nobody for long."""
+"""Objects and locks of other roles on a PostgreSQL server give them no access and block nobody for long."""
 
 from __future__ import annotations
 

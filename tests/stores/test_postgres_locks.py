@@ -26,7 +26,7 @@ ADVISORY = (0x6B6A6B79, 0x6B6A6B7A, 0x6B6A6B7B)  # what kojikey locked in releas
 
 @pytest.fixture
 def hasty(postgres: Server, database: str, owner: str, store: PostgresStore) -> Iterator[PostgresStore]:
-    """Return the store as its owner has it, who waits for nobody."""
+    """Return the store opened as its owner, with no waiting for locks."""
     hasty = PostgresStore(read_address(postgres.url(database, owner)), lock_timeout=0.2)
     yield hasty
     hasty.close()
@@ -38,7 +38,7 @@ def changed(store: Store, ref: Ref, document: Document | None) -> None:
 
 
 def everything_works(store: PostgresStore, role: str) -> None:
-    """Read and change all that others have, make an account, grant one, change the header."""
+    """Read and change the rows of other accounts, create an account, grant one, change the header."""
     assert [found.ref.account for found in store.accounts()] == [ACME, BETA]
     assert len(list(store.scan())) == 4
     header = store.header()
@@ -150,7 +150,7 @@ def test_a_refused_event_is_a_store_error(store: PostgresStore, role: str, postg
 
 @pytest.fixture
 def earlier(store: PostgresStore, postgres: Server, database: str, role: str) -> PostgresStore:
-    """Return the store as the release before this one left it."""
+    """Return a store with the schema of the previous release."""
     postgres.sql(
         "DELETE FROM kojikey.migrations WHERE version > 1; ALTER TABLE kojikey.events DROP CONSTRAINT numbered;"
         " DROP TRIGGER marked_keys_go ON kojikey.keys; DROP TRIGGER only_the_next ON kojikey.events;"

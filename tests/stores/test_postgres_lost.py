@@ -1,4 +1,4 @@
-"""A lost connection: reading continues, a change is made once, and an unknown result is reported as unknown."""
+"""A lost connection: reading continues, a change is done once, and an unknown outcome is reported as unknown."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def between(postgres: Server) -> Iterator[Lossy]:
 
 @pytest.fixture
 def direct(postgres: Server, database: str) -> Iterator[PostgresStore]:
-    """Return a store whose connection holds, with a key and one event."""
+    """Return a store with a direct connection, a key and one event."""
     store = PostgresStore(read_address(postgres.url(database)))
     store.create({"format": 1})
     store.commit([Change(KEY, {"n": 1}, None), Change(ACCOUNT, {"head": 1}, None)], [event(1)])
@@ -41,7 +41,7 @@ def direct(postgres: Server, database: str) -> Iterator[PostgresStore]:
 
 @pytest.fixture
 def store(between: Lossy, direct: PostgresStore, database: str) -> Iterator[PostgresStore]:
-    """Return the same store over the connection that is lost, opened."""
+    """Return the same store, opened over the connection that will be lost."""
     store = PostgresStore(read_address(f"postgresql://postgres@127.0.0.1:{between.port}/{database}"))
     store.open()
     yield store

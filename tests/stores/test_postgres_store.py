@@ -1,4 +1,4 @@
-"""The PostgreSQL adapter keeps the promises of a store. What is PostgreSQL's alone is in ``test_postgres_*``."""
+"""The PostgreSQL adapter passes the conformance suite. The ``test_postgres_*`` files test its own behaviour."""
 
 from __future__ import annotations
 
@@ -28,6 +28,6 @@ class TestPostgresStore(SharedStoreConformance):
 
 @pytest.mark.exhaustive
 class TestLargePostgresStore(TestPostgresStore):
-    """The same of a large store."""
+    """The conformance suite's tests of a large store."""
 
     few, many = 1_000, 100_000

@@ -1,6 +1,6 @@
-"""TLS with a CA of the test: only the right server is accepted, and nothing is sent in plain text.
+"""TLS with a test CA: only the right server is accepted, and nothing is sent in plain text.
 
-On loopback TLS is not demanded; here it is, as for another machine.
+kojikey does not require TLS on loopback; these tests make it treat loopback like another machine.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def ca() -> Pair:
 
 @pytest.fixture(scope="module")
 def server(ca: Pair) -> Iterator[Server]:
-    """Return a server that takes TLS alone, with a certificate for ``localhost`` and not for 127.0.0.1."""
+    """Return a server that accepts only TLS, with a certificate for ``localhost`` and not for 127.0.0.1."""
     with temporary_folder() as folder:
         prepared(folder / "tls")
         server = Server(folder / "tls")

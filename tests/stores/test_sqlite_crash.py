@@ -1,4 +1,4 @@
-"""An SQLite store that is killed at any point is as before or as after the change."""
+"""After a kill at any point, an SQLite store is in the state before or after the change."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ DYING = str(Path(__file__).with_name("dying.py"))
 
 
 def dies(verb: str, path: Path, step: int) -> bool:
-    """Do something in a process that is killed before that step; return whether it came to be killed."""
+    """Do something in a process that is killed before that step; return whether it was killed."""
     ended = subprocess.run([sys.executable, DYING, verb, str(path), str(step)], capture_output=True, check=False)
     assert ended.returncode in {0, -signal.SIGKILL}, ended.stderr.decode()
     return ended.returncode != 0
 
 
 STRIDES = [4, exhaustive(1)]
-"""Killed at every fourth step in the normal run, at each in the other."""
+"""The normal run kills at every fourth step, the exhaustive run at each."""
 
 
 @pytest.mark.parametrize("stride", STRIDES)
@@ -77,7 +77,7 @@ def test_a_kill_during_a_change_leaves_it_whole_or_not_done(tmp_path: Path, stri
 
 
 def state(path: Path) -> int:
-    """Return how many changes the store has seen, after making sure that all its parts say the same."""
+    """Return the number of changes in the store, after checking that keys, account and events agree."""
     store = SqliteStore(str(path))
     account = store.read(account_ref("acme"))
     assert account is not None

@@ -32,7 +32,7 @@ EVENT = {"account": "acme", "seq": 1, "provider": "elevenlabs", "time": "2026-11
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Return a folder that somebody without privileges reaches, too (a test's own is closed to them)."""
+    """Return a folder that an unprivileged user can enter, unlike a test's own folder."""
     folder = Path(tempfile.mkdtemp())
     yield folder
     folder.chmod(0o700)

@@ -47,7 +47,7 @@ def mode(path: Path) -> int:
 
 
 def mend(hint: str | None) -> None:
-    """Type what the hint says."""
+    """Run the command of a hint."""
     assert hint is not None
     subprocess.run(shlex.split(hint), check=True)
 

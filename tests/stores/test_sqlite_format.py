@@ -22,7 +22,7 @@ EVENT = {"account": "acme", "seq": 1, "provider": "elevenlabs", "time": "2026-11
 
 @pytest.fixture(scope="module")
 def pristine(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """Return the file of a store of 60 accounts with a key and an event each, and another key."""
+    """Return the file of a store of 60 accounts with a key and an event each, and one further key."""
     path = tmp_path_factory.mktemp("pristine") / "keys.db"
     store = SqliteStore(str(path))
     store.create({"format": 1})
@@ -65,7 +65,7 @@ def test_the_description_names_the_format_and_the_place(path: Path) -> None:
 
 
 def teach(monkeypatch: pytest.MonkeyPatch, *more: tuple[str, ...]) -> None:
-    """Make this kojikey one that knows more formats."""
+    """Add formats to those that this kojikey knows."""
     all_of_them = schema.MIGRATIONS + more
     for module in (schema, sqlite):
         monkeypatch.setattr(module, "MIGRATIONS", all_of_them)

@@ -1,4 +1,4 @@
-"""The SQLite adapter keeps the promises of a store. What is SQLite's alone is in ``test_sqlite_*``."""
+"""The SQLite adapter passes the conformance suite. The ``test_sqlite_*`` files test its own behaviour."""
 
 from __future__ import annotations
 
@@ -28,6 +28,6 @@ class TestSqliteStore(SharedStoreConformance):
 
 @pytest.mark.exhaustive
 class TestLargeSqliteStore(TestSqliteStore):
-    """The same of a large store."""
+    """The conformance suite's tests of a large store."""
 
     few, many = 1_000, 100_000

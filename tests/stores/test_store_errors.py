@@ -1,4 +1,4 @@
-"""Only our own errors leave a store, whatever its engine raises, and they repeat none of its text."""
+"""A store raises only KojikeyErrors, whatever its engine raises, and they repeat none of its text."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ VERBS: dict[str, Callable[[Store], object]] = {
     "close": lambda store: store.close(),
 }
 OF_ONE_ENGINE = {"is_in_place", "leave_to_parent", "owner_policy"}
-"""Verbs that ask no engine unless an adapter has its own: they are tested with that adapter."""
+"""Verbs that call no engine unless an adapter overrides them; they are tested with that adapter."""
 
 
 def raised(kind: type[Exception], code: int | None = None) -> Exception:
@@ -75,7 +75,7 @@ def raised(kind: type[Exception], code: int | None = None) -> Exception:
 
 
 class FailingStore(Store):
-    """A store whose engine fails at everything."""
+    """A store whose engine fails in every call."""
 
     def __init__(self, error: Exception) -> None:
         self.place, self._error = "nowhere", error

@@ -118,7 +118,7 @@ def test_opening_and_one_read_import_no_slow_module(tmp_path: object) -> None:
 
 @pytest.fixture
 def another_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a folder where a package with a store of its own is installed, for this process and those it starts."""
+    """Return a folder with an installed package that has its own store, for this process and its children."""
     folder = tmp_path / "site"
     info = folder / "their_store-1.dist-info"
     info.mkdir(parents=True)
@@ -147,7 +147,7 @@ def test_a_package_that_cannot_be_imported_is_a_usage_error() -> None:
 
 @pytest.mark.usefixtures("another_package")
 class TestTheirStore(SharedStoreConformance):
-    """The published suite on it, processes that race by its URL included."""
+    """The published suite for that store, including the tests with competing processes."""
 
     @pytest.fixture
     def url(self, tmp_path: Path) -> str:

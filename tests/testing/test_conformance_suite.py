@@ -1,4 +1,4 @@
-"""The published suite catches an adapter that breaks a promise: each of these passes everything else of it."""
+"""The published suite fails for each kind of faulty adapter; each of these adapters passes all its other tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Over real sockets: a test of each made-up key finds the reason that the sandbox says it will."""
+"""Over real sockets: a test of each sandbox key finds the reason that the sandbox names for it."""
 
 from __future__ import annotations
 

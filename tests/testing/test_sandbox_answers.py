@@ -1,4 +1,4 @@
-"""The played providers say what the real ones do: one test for every made-up key, and one for every kind of request."""
+"""The sandbox answers like the real providers: one test for every sandbox key, and one for every kind of request."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def test_keys_look_real_and_differ_where_they_are_shown(sandbox: Sandbox) -> Non
 
 
 def test_keys_share_no_eight_characters_with_any_answer(sandbox: Sandbox) -> None:
-    """Or the scrubbing of a key would take the word out of the answer that says what is wrong with it."""
+    """Otherwise scrubbing a key would remove the words of the answer that name its fault."""
     for key in sandbox.keys:
         pieces = {key.key[start : start + 8] for start in range(len(key.key) - 7)}
         bodies = [answer.body for answer in script_of(key.provider).answers.values()]

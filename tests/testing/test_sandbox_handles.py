@@ -229,7 +229,7 @@ def test_waiting_for_a_request_that_never_comes_ends(sandbox: Sandbox) -> None:
 
 
 def test_sixty_four_connections_wait_at_the_same_time(sandbox: Sandbox) -> None:
-    """All are held, so that none was answered before the last came: a server of fewer threads would never get there."""
+    """All requests are held until the last one arrives, which a server with fewer threads would never receive."""
     sandbox.accept_any = True
     url = sandbox.base_url("google_gemini") + "/v1beta/models"
 

@@ -1,4 +1,4 @@
-"""The providers that are played from their data alone agree with their definitions."""
+"""Providers that the sandbox simulates from data alone agree with their definitions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every adapter of a key-management API, against the sandbox, which plays them with state and faults."""
+"""Every adapter of a key-management API, against the sandbox's simulation of that API with state and faults."""
 
 from __future__ import annotations
 

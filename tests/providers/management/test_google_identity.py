@@ -1,4 +1,4 @@
-"""Where the Google identity comes from: a token of the environment, or credentials that google-auth reads."""
+"""The sources of the Google identity: a token in the environment, or credentials that google-auth reads."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Answering(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture

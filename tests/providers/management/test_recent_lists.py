@@ -12,7 +12,7 @@ from kojikey.providers.management.recent_lists import RecentLists
 
 
 class Provider:
-    """A list of keys, whose requests are counted, and time that passes only by hand."""
+    """A list of keys that counts its requests, and a clock that a test sets."""
 
     def __init__(self, *names: str) -> None:
         self.keys = tuple(RemoteKey(name) for name in names)

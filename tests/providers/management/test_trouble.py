@@ -1,4 +1,4 @@
-"""429, 5xx and lost connections where a provider only lists; and answers that are not as they should be."""
+"""429, 5xx and lost connections for requests that only read, and malformed answers."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ HOSTILE: tuple[Any, ...] = (None, [], {}, "", "../../x", 17, True, [[]], [17], {
 
 
 class Recorded:
-    """The answers to the requests of one question, sent again with one member replaced."""
+    """The answers to the requests of one call, replayed with one member replaced."""
 
     def __init__(self) -> None:
         self.answers: dict[str, Any] = {}
@@ -123,7 +123,7 @@ class Recorded:
 def test_members_of_any_type_raise_only_kojikey_errors(
     played: Played, verb: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each member of each answer in turn becomes something else, at every depth."""
+    """Each member of each answer is replaced in turn, at every depth."""
     wanted = played.wanted(played.old() if played.provider == "perplexity" else first_of(played))
     further: dict[str, Question] = {
         "named": lambda _: lambda keys: keys.find_named(wanted),
@@ -145,7 +145,7 @@ def first_of(played: Played) -> RemoteKey:
 
 
 def told(played: Played, question: Callable[[KeyManagement], Any]) -> str:
-    """Return what an adapter finds, or the error of ours that it raises."""
+    """Return the result of an adapter, or the message of the KojikeyError that it raises."""
     try:
         return repr(played.ask(question))
     except KojikeyError as error:
@@ -153,7 +153,7 @@ def told(played: Played, question: Callable[[KeyManagement], Any]) -> str:
 
 
 def replaced(document: Any, at: int, value: Any, count: int = 0) -> tuple[Any, int]:
-    """Return a document in which the member of a number is another value, and how many members there are."""
+    """Return a document with the member of number ``at`` replaced, and the number of members."""
     if not isinstance(document, dict | list):
         return document, count
     made = []
@@ -185,7 +185,7 @@ def without_ids(document: Any) -> Any:
 
 
 class Clock:
-    """Time that passes by waiting alone."""
+    """A clock that advances only by sleeping."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -195,7 +195,7 @@ class Clock:
 
 
 def ask_in_a_run(played: Played, traffic: Traffic, clock: Clock, question: Callable[[KeyManagement], Any]) -> float:
-    """Ask something over a connection of its own, in a run of many keys; return when it was answered."""
+    """Make one call over its own connection in a run of many keys; return the time of the answer."""
 
     async def work() -> None:
         pace = Pace(timeout=5, sleep=clock.sleep, chance=lambda: 0.0)

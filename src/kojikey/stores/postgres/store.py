@@ -1,4 +1,4 @@
-"""The PostgreSQL store: a schema ``kojikey`` in a database that several machines share.
+"""The PostgreSQL store (14 or newer): a schema ``kojikey`` in a database that several machines share.
 
 Owns: the verbs. ``schema.py`` has the statements, ``access.py`` the rules for access, ``address.py`` the URL,
 ``connection.py`` the connection, ``errors.py`` the errors.
@@ -11,8 +11,6 @@ DO NOTHING; a statement that affects no row means that somebody else changed the
 A scan reads one page per statement, by key. A server-side cursor would need a transaction during the whole scan (hours,
 if each key is tested in between): the server could not clean up deleted rows, a lost connection would end the scan, and
 a pooler could not share the session.
-
-Needs PostgreSQL 14 or newer.
 """
 
 from __future__ import annotations
@@ -102,8 +100,8 @@ class _Work(NamedTuple):
     lines: tuple[dict[str, Any], ...]
 
     @property
-    def needs_present_version(self) -> bool:
-        """Whether it changes the header or grants, for which earlier releases use other locks."""
+    def needs_owner(self) -> bool:
+        """Whether it changes the header or grants: only the owner may, and earlier releases lock these differently."""
         return any(change.ref.kind in ("header", "grant") and not change.keeps for change in self.changes)
 
     @property
@@ -228,7 +226,7 @@ class PostgresStore(Store):
         try:
             self._attempt_at_primary(work)
         except psycopg.errors.InsufficientPrivilege:
-            if any(change.ref.kind in ("header", "grant") and not change.keeps for change in changes):
+            if work.needs_owner:
                 from kojikey.stores.postgres.errors import owner_alone
 
                 raise owner_alone(self._address, self._role_now()) from None
@@ -256,7 +254,7 @@ class PostgresStore(Store):
     def _attempt(self, work: _Work) -> None:
         # a pipeline: one round trip for all statements; nothing is committed before all results were checked
         version = self._server.checked_version()
-        if work.needs_present_version:
+        if work.needs_owner:
             self._server.require_present_version()
         with self._server.checked().pipeline() as pipeline, self._server.transaction() as connection:
             settings = connection.execute(BEFORE_A_CHANGE)
