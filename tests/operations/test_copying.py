@@ -9,6 +9,7 @@ import pytest
 
 from kojikey.model.errors import (
     AccountNotFound,
+    CannotOpen,
 )
 from kojikey.model.ref import account_ref, key_ref
 from kojikey.operations import outcomes, removing
@@ -305,6 +306,24 @@ def test_the_origin_of_an_unsigned_event_is_not_believed(one: SampleStore, two: 
     one.opener().commit((Change(stored.ref, {**stored.document, "audit": audit}, stored.revision),), (forged,))
     copied(one, two)
     assert two.events()[1]["origin"] == {"store": one.open_store().store_id, "seq": 2, "unsigned": True}
+
+
+@pytest.mark.parametrize("member", ["provider", "time", "actor"])
+def test_an_unsigned_event_without_a_member_is_an_error_of_kojikey(
+    one: SampleStore, two: SampleStore, member: str
+) -> None:
+    one.add()
+    stored = one.opener().read(account_ref(ACCOUNT))
+    (first,) = one.opener().events(ACCOUNT)
+    assert stored is not None
+    forged = {**first, "seq": 2, "action": "granted", "signed": False}
+    del forged[member]
+    forged["mac"] = unsigned_link(first["mac"], forged)
+    audit = {**stored.document["audit"], "seq": 2, "mac": forged["mac"]}
+    one.opener().commit((Change(stored.ref, {**stored.document, "audit": audit}, stored.revision),), (forged,))
+    with pytest.raises(CannotOpen):
+        copied(one, two)
+    assert list(two.opener().accounts()) == []
 
 
 # many

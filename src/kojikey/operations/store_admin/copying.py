@@ -168,8 +168,8 @@ def _copy_events(source: OpenStore, target: OpenStore, stored: Stored, *, left_o
     there = target.find_account(account)
     reached = there.document.get("copied_from", {}).get(source.store_id, 0) if there else 0
     fresh = (
-        _with_origin(auditing.readable(event), source.store_id, begun)
-        for event in source.store.events(account)
+        _with_origin(event, source.store_id, begun)
+        for event in map(auditing.readable, source.store.events(account))
         if event["seq"] > reached and event["provider"] not in left_out
     )
     while batch := list(islice(fresh, _EVENTS_AT_ONCE)):
