@@ -210,7 +210,22 @@ def test_a_key_of_another_store_does_not_open(sample_store: SampleStore, path: P
 
 # what is not sealed, and may be anything
 
-ODD: tuple[object, ...] = (None, True, -1, 1.5, "", "\x1b[31m", "x" * 70, [], [1], {}, {"a": 1}, "2026-13-45T99:00:00Z")
+MISSING = object()
+ODD: tuple[object, ...] = (
+    MISSING,
+    None,
+    True,
+    -1,
+    1.5,
+    "",
+    "\x1b[31m",
+    "x" * 70,
+    [],
+    [1],
+    {},
+    {"a": 1},
+    "2026-13-45T99:00:00Z",
+)
 MEMBERS = {
     "keys": (
         "account", "provider", "next_version", "created_at", "label", "models", "capabilities", "rotate_after_days",
@@ -257,6 +272,8 @@ def test_any_value_of_a_member_is_read_or_refused_with_an_error_of_kojikey(
     for value in ODD:
         document = json.loads(whole[ref][0])
         inside(document)[member] = value
+        if value is MISSING:
+            del inside(document)[member]
         for use in USES.values():
             shared_memory.documents, shared_memory.events = {**whole, ref: (json.dumps(document), "1")}, dict(events)
             said = "".join(refusals(use, sample_store))
