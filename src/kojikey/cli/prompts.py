@@ -103,7 +103,7 @@ def has_key_source(call: Call) -> bool:
 
 def _from_variable(name: str, terminal: Terminal) -> Secret:
     value = terminal.environ.get(name)
-    if value is None and _is_plainly_a_name(name):
+    if value is None and _is_variable_name(name):
         raise UsageError(f"the variable {name} is not set", hint=_NO_SECRETS, effect=Effect.NOTHING_CHANGED)
     if value is None:
         raise UsageError(
@@ -114,8 +114,8 @@ def _from_variable(name: str, terminal: Terminal) -> Secret:
     return _filled(value, f"the variable {name}", hint=_NO_SECRETS)
 
 
-def _is_plainly_a_name(text: str) -> bool:
-    """Return whether a text is what people call a variable, and so no key that was put in its place."""
+def _is_variable_name(text: str) -> bool:
+    """Return whether a text has the form of a variable's name and is not a key instead of one."""
     from kojikey.model.key_detection import looks_like_key
 
     return _VARIABLE.fullmatch(text) is not None and not looks_like_key(text)

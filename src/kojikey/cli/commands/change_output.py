@@ -12,7 +12,7 @@ from kojikey.cli.options import (
     ALLOW_UNVERIFIED,
 )
 from kojikey.cli.output import documents
-from kojikey.cli.output.advice import Advice, advised
+from kojikey.cli.output.advice import Advice, with_advice
 from kojikey.model.verdict import Outcome, Verdict
 from kojikey.operations.results import ChangeResult
 
@@ -69,7 +69,7 @@ def show(
 
     The verdict is left out if the same terminal already showed it with the question.
     """
-    result = advised(result, approval.advice, context.terminal)
+    result = with_advice(result, approval.advice, context.terminal)
     code = exit_of(result)
     if context.terminal.json:
         return documents.write(context.call.command.name, code, [documents.change_fields(result)])

@@ -42,7 +42,7 @@ def _show(page: Page, result: HistoryResult) -> None:
     columns = ("VER", "STAGE", "KEY", "FINGERPRINT", "SAVED", "LAST TEST")
     lengths = [len(shown) for shown in ("2026-11-23 04:47:00", "2026-11-23 04:47", "2026-11-23")]
     tables = [[_cells(page, version, length) for version in result.versions] for length in lengths]
-    page.table(columns, page.fitting(columns, tables), head="version ")
+    page.table(columns, page.first_fitting(columns, tables), head="version ")
     for version in result.versions:
         if version.at_provider is not None and version.at_provider.key_id:
             page.line(f"version {version.number} is {version.at_provider.key_id} at the provider", indent=2)

@@ -98,7 +98,7 @@ async def open_probe(
             tell(f"a bug in kojikey: {bug}; the key that met it was not judged ({REPORT_IT})")
 
     async with _prober(context, proxies, tell=tell, traffic=traffic, jobs=jobs) as prober:
-        yield _probe_of(prober, catalog, is_deep=context.call.get(DEEP), report=report)
+        yield _guarded_probe(prober, catalog, is_deep=context.call.get(DEEP), report=report)
 
 
 def _prober(
@@ -117,7 +117,9 @@ def _prober(
     return Prober(timeout=timeout_of(context.call), proxies=proxies, traffic=traffic)
 
 
-def _probe_of(prober: Prober | WorkerPool, catalog: Catalog, *, is_deep: bool, report: Callable[[str], None]) -> Probe:
+def _guarded_probe(
+    prober: Prober | WorkerPool, catalog: Catalog, *, is_deep: bool, report: Callable[[str], None]
+) -> Probe:
     from kojikey.providers.requests.probe_request import ProbeRequest
 
     async def probe(secret: Secret, target: Target) -> Verdict:
@@ -130,13 +132,13 @@ def _probe_of(prober: Prober | WorkerPool, catalog: Catalog, *, is_deep: bool, r
         except BadNetworkSettings:
             raise  # every other key would have the same error
         except UsageError as error:
-            return _not_asked(str(error), Hint(next_step("rotate", target.provider), " sets what a key is tested for"))
+            return _not_judged(str(error), Hint(next_step("rotate", target.provider), " sets what a key is tested for"))
         except KojikeyError:
             raise
         except Exception as error:
             bug = kind_and_place(error)
             report(bug)
-            return _not_asked(f"a bug in kojikey ({bug}); the key was not judged", REPORT_IT)
+            return _not_judged(f"a bug in kojikey ({bug}); the key was not judged", REPORT_IT)
 
     return probe
 
@@ -154,11 +156,11 @@ def with_overrides(probe: Probe, *, models: Sequence[str], capabilities: Sequenc
 
 
 def _undefined(provider: str) -> Verdict:
-    return _not_asked(
+    return _not_judged(
         f"there is no definition of the provider {provider} any more, so nothing was asked",
         "put its definition back into the providers folder, or remove the key",
     )
 
 
-def _not_asked(detail: str, hint: str) -> Verdict:
+def _not_judged(detail: str, hint: str) -> Verdict:
     return Verdict(Reason.UNKNOWN, None, detail=detail, hint=hint, attempts=0, tested_at=now())

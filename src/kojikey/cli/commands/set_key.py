@@ -54,7 +54,7 @@ def set_key(call: Call) -> int:
     wiring.checked_provider(provider, context.settings)
     catalog = wiring.catalog(context.settings)
     definition = catalog.get(provider)
-    wanted = _wanted(context, definition, unset)
+    wanted = _settings_change(context, definition, unset)
     probe = probe_for_one(context, catalog)
     test = None if call[NO_TEST] else probe
     if test and wanted.base_url:
@@ -106,7 +106,7 @@ def _checked_unset(call: Call, provider: str) -> frozenset[str]:
     return frozenset(unset)
 
 
-def _wanted(context: Context, definition: Definition, unset: frozenset[str]) -> SettingsChange:
+def _settings_change(context: Context, definition: Definition, unset: frozenset[str]) -> SettingsChange:
     from kojikey.cli.commands.key_input import read_changed_settings
     from kojikey.operations.key_settings import SettingsChange
 

@@ -50,7 +50,7 @@ def for_saved(provider: str) -> Advice:
     return Advice(next_step("rotate", provider), next_step("test", provider))
 
 
-def advised(result: ChangeResult, advice: Advice, terminal: Terminal) -> ChangeResult:
+def with_advice(result: ChangeResult, advice: Advice, terminal: Terminal) -> ChangeResult:
     """Return the result of a change; the hint of its verdict suggests the commands that fit the state after it."""
     if result.verdict is None:
         return result

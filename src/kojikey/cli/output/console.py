@@ -23,7 +23,7 @@ class PatientConsole(Console):
         silence(self.file.fileno())
 
     def show_cursor(self, show: bool = True) -> bool:  # noqa: ARG002 - rich's signature
-        """Leave the cursor as it is: a signal or Ctrl-Z while a spinner turns would leave a terminal without one."""
+        """Never hide the cursor: a signal or Ctrl-Z during a spinner would leave the terminal without one."""
         return False
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:

@@ -68,7 +68,7 @@ def failure_of(error: Exception, *, command: str | None = None) -> Failure:
 
 
 def output_lost(reason: str) -> Failure:
-    """Return the failure of a standard output that cannot be written: its disk is full, or it was closed."""
+    """Return the failure to write to standard output, for example to a full disk."""
     from kojikey.cli.exits import Exit
 
     message = f"standard output cannot be written ({reason}); what the command did before that is not undone"
@@ -76,16 +76,16 @@ def output_lost(reason: str) -> Failure:
 
 
 def _refused(reason: str, command: str | None) -> Failure:
-    """Return the failure of the machine, which is no bug: standard output, or a folder that vanished."""
+    """Return a failure of the operating system, which is not a bug: of standard output, or of a file."""
     from kojikey.cli.exits import Exit
     from kojikey.model.next_step import next_step
 
     try:
-        sys.stdout.flush()  # what could not be written is still waiting there
+        sys.stdout.flush()  # raises again if standard output failed, because its buffer still holds the text
     except OSError:
         from kojikey.cli.output.streams import silence
 
-        silence(sys.stdout.fileno())  # reported once, not again at the end
+        silence(sys.stdout.fileno())  # so that the failure is not reported again at the end
         return output_lost(reason)
     hint = "run the command again" if command == "doctor" else next_step("doctor")
     return Failure(Exit.STORE_UNAVAILABLE, f"the operating system refused: {reason}", hint)

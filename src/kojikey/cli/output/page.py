@@ -100,7 +100,7 @@ class Page:
         narrowest = max(_longest_word(last), min(_NARROWEST, max(map(cell_len, last))))
         return self._is_on_terminal and sum(widths) + 2 * len(widths) + narrowest > self.console.width
 
-    def fitting(self, columns: Sequence[str], tables: Sequence[list[Cells]]) -> list[Cells]:
+    def first_fitting(self, columns: Sequence[str], tables: Sequence[list[Cells]]) -> list[Cells]:
         """Return the first of several variants of a table that fits, or the first of all if none does."""
         return next((table for table in tables if not self.is_too_wide(columns, table)), tables[0])
 

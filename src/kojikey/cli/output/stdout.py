@@ -72,7 +72,7 @@ def encodable(text: str, stream: TextIO) -> str:
 
 
 def has_dumb_terminal(environ: Mapping[str, str]) -> bool:
-    """Return whether the terminal cannot move its cursor or show colour: TERM says so, or nothing, as on a console."""
+    """Return whether the terminal cannot move its cursor or show colour: TERM is ``dumb``, ``unknown`` or not set."""
     name = environ.get("TERM", "")
     return name in ("dumb", "unknown") or (not name and os.name == "posix")
 

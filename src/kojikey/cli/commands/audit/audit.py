@@ -104,7 +104,7 @@ def _show_events(page: Page, events: Sequence[Document], *, with_account: bool) 
     """Print a table of events, with seconds in their times if the terminal is wide enough."""
     columns = [*(["ACCOUNT"] if with_account else []), "TIME", "SEQ", "ACTION", "PROVIDER", "VER", "BY"]
     tables = [[_cells(event, length, with_account=with_account) for event in events] for length in (19, 16)]
-    page.table(columns, page.fitting(columns, tables))
+    page.table(columns, page.first_fitting(columns, tables))
 
 
 def _cells(event: Document, length: int, *, with_account: bool) -> Cells:

@@ -154,7 +154,7 @@ class BatchOutput:
         provider = item.result.provider
         is_add = self.command == "add"
         steps = advice.for_unsaved(provider, has_key=False) if is_add else advice.for_step(provider, "rotate")
-        return DoneLine(item.number, advice.advised(item.result, steps, self.context.terminal))
+        return DoneLine(item.number, advice.with_advice(item.result, steps, self.context.terminal))
 
 
 def _result(item: LineResult) -> tuple[Exit, Document]:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator
 
 from kojikey import wiring
-from kojikey.cli.commands.doctor.findings import Finding, findings_of, wrong
+from kojikey.cli.commands.doctor.findings import Finding, finding_for, findings_of
 from kojikey.cli.context import Context
 from kojikey.cli.exits import Exit
 from kojikey.model.environment import Environment
@@ -32,20 +32,20 @@ def check_up(context: Context) -> Iterator[Finding]:
     try:
         open_store = wiring.open_chosen_store(context.settings, context.person)
     except KojikeyError as error:
-        yield wrong("store", error)
+        yield finding_for("store", error)
         return
     if open_store.header is wiring.NO_STORE:
         yield from _no_store(context)
         return
     yield Finding("store", "ok", f"{open_store.store.place} (chosen by {context.settings.store.origin})")
-    yield from _undefined(context, open_store)
-    yield from _contents(open_store, context.account)
+    yield from _undefined_providers(context, open_store)
+    yield from _store_findings(open_store, context.account)
 
 
 def unusable_config(error: KojikeyError) -> Iterator[Finding]:
     """Yield the findings for a config.toml that cannot be used; it names the store, so nothing else is checked."""
     yield _versions()
-    yield wrong("config.toml", error)
+    yield finding_for("config.toml", error)
 
 
 def _versions() -> Finding:
@@ -78,7 +78,7 @@ def _folders(context: Context) -> Iterator[Finding]:
 
 
 def _read_only(paths: Iterable[str]) -> Iterator[Finding]:
-    """Yield the paths that exist and cannot be written: that is intended for some set-ups, and a trap in others."""
+    """Yield the paths that exist and cannot be written, which may be intended."""
     for path in paths:
         if os.path.exists(path) and not os.access(path, os.W_OK):
             fix = f"chmod u+w {quoted(path)}, or run kojikey as its owner, if something is to be changed"
@@ -108,17 +108,17 @@ def _network() -> Iterator[Finding]:
         try:
             tls_context()
         except KojikeyError as error:
-            yield wrong("network", error)
+            yield finding_for("network", error)
 
 
 def _definitions(context: Context) -> Iterator[Finding]:
     found = load_catalog(context.settings.home.providers)
     yield Finding("providers", "ok", ", ".join(found.ids()))
     for mistake in found.mistakes:
-        yield wrong(f"provider file {os.path.basename(mistake.path)}", mistake)
+        yield finding_for(f"provider file {os.path.basename(mistake.path)}", mistake)
 
 
-def _undefined(context: Context, open_store: OpenStore) -> Iterator[Finding]:
+def _undefined_providers(context: Context, open_store: OpenStore) -> Iterator[Finding]:
     """Yield the keys whose provider is no longer defined: they are neither tested nor passed to programs."""
     known = frozenset(load_catalog(context.settings.home.providers).ids())
     for stored in open_store.store.scan():
@@ -147,7 +147,7 @@ def _no_store(context: Context) -> Iterator[Finding]:
         )
         _try_source(source, inputs)
     except KojikeyError as error:
-        yield wrong("KEK", error)
+        yield finding_for("KEK", error)
     else:
         yield Finding("KEK", "ok", f"a new store would use: {source}")
 
@@ -169,6 +169,6 @@ def _try_source(source: str, inputs: KekInputs) -> None:
         make(source, store_id="", inputs=inputs._replace(ask_passphrase=None))
 
 
-def _contents(open_store: OpenStore, account: str) -> Iterator[Finding]:
+def _store_findings(open_store: OpenStore, account: str) -> Iterator[Finding]:
     for diagnosis in diagnose(open_store, account=account):
         yield from findings_of(diagnosis)

@@ -42,7 +42,7 @@ class Finding(NamedTuple):
         return fields | {"code": int(self.code)}
 
 
-def wrong(name: str, error: KojikeyError) -> Finding:
+def finding_for(name: str, error: KojikeyError) -> Finding:
     """Return the finding for an error."""
     return Finding(name, "wrong", str(error), hint_of(error, command="doctor"), code_of(error))
 
@@ -52,7 +52,7 @@ def findings_of(found: Diagnosis) -> Iterator[Finding]:
     match found:
         case Broken():
             name = str(found.what).removeprefix("key/") if isinstance(found.what, Ref) else found.what
-            yield wrong(name, found.error)
+            yield finding_for(name, found.error)
         case KekWorks():
             yield from _kek(found)
         case RekeyUnfinished():

@@ -20,7 +20,7 @@ from kojikey.cli.commands.import_keys.sources import Source
 from kojikey.cli.context import Context
 from kojikey.cli.exits import Exit, code_of, hint_of
 from kojikey.cli.options import FORCE_SHAPE, NO_TEST
-from kojikey.cli.output.advice import advised, for_unsaved
+from kojikey.cli.output.advice import for_unsaved, with_advice
 from kojikey.model.errors import Conflict, KekMissing, KekUnavailable, KeyExists, KojikeyError, UsageError
 from kojikey.model.key_detection import looks_like_key
 from kojikey.model.masking import tail_of
@@ -234,7 +234,7 @@ class ImportRun:
     def _set_result(self, row: Row, item: Import) -> None:
         assert item.result is not None  # noqa: S101 - the caller checked it
         advice = for_unsaved(str(row.provider), has_key=item.intent != "add")
-        row.result = result = advised(item.result, advice, self.context.terminal)
+        row.result = result = with_advice(item.result, advice, self.context.terminal)
         row.action, row.code = result.action or "refused", change_output.exit_of(result)
         if result.action == "aborted":
             row.action = "refused"

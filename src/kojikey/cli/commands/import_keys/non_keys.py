@@ -53,7 +53,7 @@ def non_key_kind(value: str) -> str:
 
 
 def non_url_kind(value: str) -> str:
-    """Return the same of a value under the name of a base URL: a host may have many a word that no key has."""
+    """Return the kind of a value that is not a base URL, ``""`` if it may be one; a host may have words like "api"."""
     text = value.strip()
     if not text:
         return "empty"

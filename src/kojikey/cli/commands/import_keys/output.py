@@ -107,7 +107,7 @@ def _unread(source: Unread) -> str:
 
 
 def _unused_maps(report: Report) -> list[str]:
-    """Return the names of ``--map`` that no source has: a slip, most likely."""
+    """Return the names of ``--map`` that no source has, probably typing mistakes."""
     bindings = [binding for source in report.sources for binding in source.bindings]
     known = {name for each in bindings for name in (each.name, each.group, f"{each.group}.{each.name}")}
     return [name for pair in report.context.call[MAP] if (name := pair.rpartition("=")[0]) not in known]
@@ -116,12 +116,12 @@ def _unused_maps(report: Report) -> list[str]:
 def _nothing_found(report: Report) -> str:
     if not report.sources:
         return NO_DEFAULT_FILE
-    places = ", ".join(_place_of_source(source) for source in report.sources)
+    places = ", ".join(_source_name(source) for source in report.sources)
     what = "no key that can be imported" if report.rows else "no key"
     return f"{places} has {what}; nothing was changed"
 
 
-def _place_of_source(source: Source) -> str:
+def _source_name(source: Source) -> str:
     if source.file is None:
         return "the environment"
     return "standard input" if source.file == STDIN else printable(source.file)

@@ -103,7 +103,7 @@ def rotate_due(context: Context) -> int:
         return report.end(damage)
     open_store.ask_now()
     try:
-        run_operation(_Run(context, open_store, catalog, policy, report).all(due))
+        run_operation(_Run(context, open_store, catalog, policy, report).run(due))
     except KeyboardInterrupt:
         again = next_step("rotate", "--due", "--mint")
         message = Hint("interrupted; no key in use is lost; to finish what was begun: ", again)
@@ -155,7 +155,7 @@ class _Run:
         self._seconds = propagation(context)
         self._accesses: dict[tuple[str, str], Access | KojikeyError] = {}
 
-    async def all(self, due: list[DueKey]) -> None:
+    async def run(self, due: list[DueKey]) -> None:
         """Rotate, retire or resume each key, and report the results."""
         from kojikey import wiring
 
@@ -165,7 +165,7 @@ class _Run:
             asyncio.TaskGroup() as group,
         ):
             for each in due:
-                group.create_task(self._one(each, self._rate_limited(probe)))
+                group.create_task(self._process(each, self._rate_limited(probe)))
 
     def _rate_limited(self, probe: Probe) -> Probe:
         async def paced(secret: Secret, target: Target) -> Verdict:
@@ -175,7 +175,7 @@ class _Run:
 
         return paced
 
-    async def _one(self, due: DueKey, probe: Probe) -> None:
+    async def _process(self, due: DueKey, probe: Probe) -> None:
         async with self._slots:
             if self._report.is_stopped:
                 return

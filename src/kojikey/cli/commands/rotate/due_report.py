@@ -51,7 +51,7 @@ class DueReport:
 
     def plan(self, key: Key, task: Task, *, is_dry_run: bool = False) -> None:
         """Report a step that a key needs and that was not done."""
-        hint = self._context.terminal.completed(_way_on(key.provider, task), account=key.account)
+        hint = self._context.terminal.completed(_command_for(key.provider, task), account=key.account)
         document = _key_fields(key) | {"action": None, "due": True, "would": task.value, "hint": hint}
         if not is_dry_run:
             self._codes.add(Exit.CONFLICT if task is Task.FINISH_BY_HAND else Exit.KEY_FAILED)
@@ -155,8 +155,8 @@ _SENTENCES = {
 }
 
 
-def _way_on(provider: str, task: Task) -> Hint:
-    """Return the command that does what a key needs."""
+def _command_for(provider: str, task: Task) -> Hint:
+    """Return the command for a step that a key needs."""
     match task:
         case Task.MINT:
             ability = ability_of(provider)

@@ -48,7 +48,7 @@ def rotate(call: Call) -> int:
     from kojikey import wiring
     from kojikey.cli.commands import change_output, key_input
     from kojikey.cli.commands.key_probe import probe_for_one
-    from kojikey.cli.output.advice import advised, for_step
+    from kojikey.cli.output.advice import for_step, with_advice
     from kojikey.cli.prompts import check_one_source
 
     context = context_of(call)
@@ -87,7 +87,7 @@ def rotate(call: Call) -> int:
         message = str(stop) or _interrupted_message(open_store, context.account, provider)
         raise KeyboardInterrupt(context.terminal.completed(message)) from None
     _warn_about_settings(context, result)
-    lines = _lines(definition, advised(result, approve.advice, context.terminal), step)
+    lines = _lines(definition, with_advice(result, approve.advice, context.terminal), step)
     return change_output.show(context, result, lines, approval=approve, is_retirement=step == "retire")
 
 

@@ -104,14 +104,14 @@ def _check_paths(call: Call, paths: tuple[str, ...]) -> None:
             ) from None
 
 
-def _without_parts_of_others(paths: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the paths without those that lie in another one, so that nothing is searched and reported twice."""
-    real = {path: path if path == _STDIN else os.path.realpath(path) for path in paths}
+def _without_nested_paths(paths: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the paths except those inside another one and repeated ones, so that nothing is searched twice."""
+    real_paths = {path: path if path == _STDIN else os.path.realpath(path) for path in paths}
     kept: dict[str, str] = {}
-    for path, place in real.items():
-        above = {other for other in real.values() if place.startswith(other.rstrip(os.sep) + os.sep) and other != place}
-        if not above:
-            kept.setdefault(place, path)
+    for path, real in real_paths.items():
+        folders = (other.rstrip(os.sep) + os.sep for other in real_paths.values() if other != real)
+        if not any(real.startswith(folder) for folder in folders):
+            kept.setdefault(real, path)
     return tuple(kept.values())
 
 
@@ -185,7 +185,7 @@ def _found(
             yield from search.staged(git)
     if repositories:
         return
-    for path in _without_parts_of_others(paths):
+    for path in _without_nested_paths(paths):
         if path == _STDIN:
             yield from search.stream(_STDIN, cast("BufferedReader", sys.stdin.buffer).readinto1)
         else:

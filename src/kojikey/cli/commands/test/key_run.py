@@ -17,7 +17,7 @@ from typing import Any
 
 from kojikey.cli.commands.key_probe import open_probe, with_overrides
 from kojikey.cli.commands.test.options import NOT_TESTED_SINCE, SHARD
-from kojikey.cli.commands.test.run_end import RunFacts, Stop, end_of, worsened
+from kojikey.cli.commands.test.run_end import RunFacts, Stop, end_of, with_report_failure
 from kojikey.cli.commands.test.run_options import RunOptions
 from kojikey.cli.context import Context
 from kojikey.cli.options import HTML
@@ -141,7 +141,7 @@ class KeyRun:
         from kojikey import wiring
 
         proxies = wiring.proxies(self.context.terminal.warn)
-        run = self._on_a_loop()
+        run = self._loop_runner()
         if self._has_bar():
             self.progress.show(self.tally, at_once=True)
             run(self._test(open_store, catalog, sources, proxies))
@@ -150,8 +150,8 @@ class KeyRun:
         with self.context.terminal.status(what):
             run(self._test(open_store, catalog, sources, proxies))
 
-    def _on_a_loop(self) -> Callable[[Coroutine[Any, Any, None]], None]:
-        """Return what runs a coroutine: on the faster loop where this process itself makes many requests."""
+    def _loop_runner(self) -> Callable[[Coroutine[Any, Any, None]], None]:
+        """Return the function that runs a coroutine: on a faster loop if this process itself sends many requests."""
         if self.total <= FEW or self.options.jobs_for(self.total) > 1:
             return asyncio.run
         from kojikey.providers.requests import fast_loop
@@ -228,7 +228,7 @@ class KeyRun:
         for report in self.live + self.held:
             for problem in self._finish(report, ending):
                 self.context.terminal.warn(problem)
-                ending = worsened(ending, problem)
+                ending = with_report_failure(ending, problem)
         if ending.error and (error or is_interrupted or self.lost):
             ending.error.say()
         if not error:

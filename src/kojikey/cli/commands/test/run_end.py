@@ -83,7 +83,7 @@ def _failed(error: KojikeyError, tally: Tally, facts: RunFacts, left: int) -> Fa
     return failure
 
 
-def worsened(ending: RunEnd, problem: str) -> RunEnd:
+def with_report_failure(ending: RunEnd, problem: str) -> RunEnd:
     """Return the end of a run after a report failed; the code of a key that failed has precedence."""
     if ending.code is not Exit.OK:
         return ending
