@@ -102,7 +102,7 @@ def test_the_quick_reader_returns_its_doubt(typed: str, doubt: Doubt | None) -> 
     assert read(typed.split()).doubt is doubt
 
 
-@pytest.mark.parametrize(
+@each(
     ("typed", "is_asked"),
     [
         ("list --json --nonsense", True),

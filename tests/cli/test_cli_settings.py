@@ -11,6 +11,7 @@ import platformdirs
 import pytest
 
 from kojikey.config.settings import Settings, find_home
+from support.each import each
 from support.program import Program
 
 VARIABLES = ("KOJIKEY_HOME", "KOJIKEY_KEK")
@@ -85,8 +86,8 @@ def test_the_store_is_from_the_option_the_environment_the_file_and_the_default(
     assert place("-s", "local") == "keys.db"
 
 
-@pytest.mark.parametrize("name", ["KOJIKEY_NO_INPUT", "CI"])
-@pytest.mark.parametrize(
+@each("name", ["KOJIKEY_NO_INPUT", "CI"])
+@each(
     ("value", "is_ruled_out"),
     [("1", True), ("true", True), ("YES", True), ("y", True), ("2", True), ("woodpecker", True), ("", False),
      (" ", False), ("0", False), ("False", False), ("no", False), ("off", False)],

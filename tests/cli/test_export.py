@@ -19,6 +19,7 @@ from dotenv import dotenv_values
 
 from kojikey.cli.commands.export.formats import FORMATS, secret_name
 from kojikey.model.errors import UsageError
+from support.each import each
 from support.program import Program
 from support.pseudo_terminal import end, on_a_terminal, printed_on_a_terminal
 from support.saving import actions
@@ -357,7 +358,7 @@ def test_a_secret_is_named_for_the_account(account: str, name: str) -> None:
     assert secret_name(None, account) == name
 
 
-@pytest.mark.parametrize("given", ["", "A", "a_b", "-a", "a-", "a..b", "a.-b", "a" * 64, "a." * 127 + "a", "a b"])
+@each("given", ["", "A", "a_b", "-a", "a-", "a..b", "a.-b", "a" * 64, "a." * 127 + "a", "a b"])
 def test_a_name_that_kubernetes_refuses_is_refused(given: str) -> None:
     with pytest.raises(UsageError):
         secret_name(given, "default")

@@ -14,6 +14,7 @@ import pytest
 from kojikey.model.account import checked_account
 from kojikey.model.errors import BadAccount
 from kojikey.model.text_file import decoded
+from support.each import each
 from support.program import KEK, SECONDS, Program, pieces_in
 from support.pseudo_terminal import end, hides, on_a_terminal, type_key
 
@@ -254,7 +255,7 @@ def test_an_e_mail_address_can_be_an_account(kojikey: Program, name: str) -> Non
     assert [row["account"] for row in kojikey("account", "list", "--json").results] == [name]
 
 
-@pytest.mark.parametrize("name", ["", "x" * 129, "-a", ".a", "@a", "a b", "a/b", "ä", "a\n"])
+@each("name", ["", "x" * 129, "-a", ".a", "@a", "a b", "a/b", "ä", "a\n"])
 def test_a_malformed_account_is_refused(name: str) -> None:
     with pytest.raises(BadAccount):
         checked_account(name)

@@ -9,7 +9,7 @@ from kojikey.model.errors import UsageError
 from support.each import each
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "checked"),
     [
         ("https://api.example.com", "https://api.example.com"),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 
-import pytest
 from msgspec.structs import replace
 
 from kojikey.model.key import Key, Stage, Version
 from kojikey.model.key import TestRecord as Record
 from kojikey.model.key_reading import read_keys
+from support.each import each
 
 MOMENT = "2026-11-23T04:47:00Z"
 CURRENT = Version(
@@ -25,7 +25,7 @@ def test_a_key_reads_back_as_it_was_written() -> None:
     assert KEY.as_document()["tested_at"] == MOMENT
 
 
-@pytest.mark.parametrize(
+@each(
     "key",
     [
         replace(KEY, versions=(CURRENT, replace(STAGED, stage=Stage.CURRENT))),

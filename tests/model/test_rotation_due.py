@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import pytest
 from msgspec.structs import replace
 
 from kojikey.model.key import Key, Stage, Version
 from kojikey.model.minting import RemoteId
 from kojikey.model.timestamps import parsed, stamp
+from support.each import each
 
 MADE = parsed("2026-01-01T00:00:00Z")
 DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
@@ -24,7 +24,7 @@ def key(*, rotate_after: int | None = 90, life: timedelta | None = None, remote_
     return Key("acme", "elevenlabs", (version,), 2, stamp(MADE), None, (), (), rotate_after, None)
 
 
-@pytest.mark.parametrize(
+@each(
     ("found", "first_due"),
     [
         (key(), 90 * DAY),

@@ -23,6 +23,7 @@ from kojikey.providers.management.client import ManagementClient, Pace
 from kojikey.providers.management.xai import XAI
 from kojikey.testing import Sandbox
 from kojikey.testing.sandbox.sample_keys import made_up_key
+from support.each import each
 from support.faulty import FaultyStore
 from support.minting import set_up
 from support.program import COMMAND, Program
@@ -129,7 +130,7 @@ def test_a_name_has_the_whole_number_and_token_and_the_local_part_of_an_address(
     assert len(found) <= longest
 
 
-@pytest.mark.parametrize(
+@each(
     ("hint", "is_fitting"),
     [("sk-abc...wxyz", True), ("sk-abc…wxyz", True), ("sk-a**wxyz", True), ("••••wxyz", True), ("wxyz", True),
      ("sk-abc", True), ("sk-abd...wxyz", False), ("...", False), ("", False), ("sk-abc0123456789wxyz", False)],

@@ -30,14 +30,13 @@ def test_a_well_formed_header_is_read(more: dict[str, Any]) -> None:
     assert checked_header({**HEADER, **more}, "here") == {**HEADER, **more}
 
 
-@pytest.mark.parametrize(
+@each(
     "more",
     [
         {"store_id": None}, {"store_id": 1}, {"created_at": None}, {"created_at": 1}, {"kek": None}, {"kek": []},
         {"next_kek": "x"}, {"next_kek": [1]}, {"given_up": {}}, {"given_up": "x"}, {"given_up": None},
         {"given_up": [{}, "x"]}, {"given_up": [None]},
     ],
-    ids=str,
 )  # fmt: skip
 def test_a_malformed_header_counts_as_changed(more: dict[str, Any]) -> None:
     with pytest.raises(RecordChanged) as caught:
@@ -59,13 +58,12 @@ def test_a_header_without_a_format_is_not_read(found: object) -> None:
     assert caught.value.where == "header"
 
 
-@pytest.mark.parametrize(
+@each(
     "more",
     [
         {}, {"wrapped": None}, {"disabled": True}, {"disabled": False}, {"copied_from": {}}, {"copied_from": {"s": 0}},
         {"audit": {**AUDIT, "seq": 0, "mac": ""}}, {"audit": {"seq": 2**53 - 1, "mac": "m", "head": "h", "from": 7}},
     ],
-    ids=str,
 )  # fmt: skip
 def test_a_well_formed_account_is_read(more: dict[str, Any]) -> None:
     check_account(stored(**more))

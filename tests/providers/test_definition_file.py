@@ -149,7 +149,7 @@ def test_all_mistakes_are_listed_at_once() -> None:
     assert all("pw" not in problem for problem in problems)
 
 
-@pytest.mark.parametrize(
+@each(
     ("old", "new", "path"),
     [
         ('id = "acme_speech"', 'id = "' + "a" * 33 + '"', "id"),
@@ -213,7 +213,7 @@ def test_a_shape_that_could_take_too_long_to_match_is_a_mistake(regex: str) -> N
     assert problem.startswith("shapes[1].regex ")
 
 
-@pytest.mark.parametrize("regex", [".*", ".+", r"\S+", r"[\s\S]*", "[!-~]{8,}", "[A-Za-z0-9_.-]{20,}", "", "(?:)|.*"])
+@each("regex", [".*", ".+", r"\S+", r"[\s\S]*", "[!-~]{8,}", "[A-Za-z0-9_.-]{20,}", "", "(?:)|.*"])
 def test_a_shape_that_matches_keys_of_all_companies_is_a_mistake(regex: str) -> None:
     assert problems_of(with_shape(regex))[0].startswith("shapes[1].regex ")
 
@@ -237,7 +237,7 @@ def test_a_key_longer_than_the_limit_is_matched_with_no_shape() -> None:
 PASTED = "sk_0a1b2c3d0a1b2c3d0a1b2c3d0a1b2c3d0a1b2c3d0a1b2c3d"
 
 
-@pytest.mark.parametrize(
+@each(
     ("old", "new"),
     [
         ('["ACME_API_KEY"]', f'["{PASTED}"]'),

@@ -19,7 +19,7 @@ STANDARD = "AIzaSyKojikeyCanary0123456789abcdefghij"
 LONG_WORD = "Zx9Yw8Vu7Ts6Rq5Po4Nm3Lk2Ji1Hg0Fe"
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "note"),
     [
         (GOOD, None),

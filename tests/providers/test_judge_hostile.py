@@ -74,7 +74,7 @@ def test_a_hostile_body_leaves_the_key_unjudged(body: bytes) -> None:
         finding.detail.encode()
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         '{"a": NaN}', '{"a": [Infinity, -Infinity]}', '{"a": 1e999}', '{"a": "\\ud800"}', '{"a": 1, "a": 2}',

@@ -34,7 +34,7 @@ def unusable(variable: str, value: str) -> str:
     return said
 
 
-@pytest.mark.parametrize(
+@each(
     ("value", "expected"),
     [
         ("proxy.example:3128", ("http", "proxy.example", 3128, None, "")),
@@ -100,10 +100,8 @@ def test_an_unusable_setting_beside_a_usable_one_is_listed_and_stops_nothing() -
     assert all(isinstance(problem, Problem) for problem in proxies.problems())
 
 
-@pytest.mark.parametrize(
-    "base_url", ["http://127.0.0.1:8000", "https://127.0.0.1:8000", "https://localhost", "https://[::1]:1"]
-)
-@pytest.mark.parametrize("value", ["http://proxy.example:3128", "socks://127.0.0.1:1080", "http://proxy.example:99999"])
+@each("base_url", ["http://127.0.0.1:8000", "https://127.0.0.1:8000", "https://localhost", "https://[::1]:1"])
+@each("value", ["http://proxy.example:3128", "socks://127.0.0.1:1080", "http://proxy.example:99999"])
 def test_requests_to_this_machine_go_through_no_proxy(base_url: str, value: str) -> None:
     assert read(HTTPS_PROXY=value, ALL_PROXY=value).proxy_for(base_url) is None
 
@@ -145,7 +143,7 @@ def test_no_proxy_exempts_what_it_names(no_proxy: str, base_url: str, is_exempt:
     assert proxies.warning() is None
 
 
-@pytest.mark.parametrize("entry", ["fe80::/10", "[::1]", "a b", "http://x", "a..b", "10.0.0.0/99", "x:port", "a/b"])
+@each("entry", ["fe80::/10", "[::1]", "a b", "http://x", "a..b", "10.0.0.0/99", "x:port", "a/b"])
 def test_an_entry_of_no_proxy_that_cannot_be_used_is_ignored_with_one_warning(entry: str) -> None:
     proxies = read(NO_PROXY=f"{entry},elevenlabs.io", HTTPS_PROXY="http://proxy.example:99999")
     assert proxies.proxy_for(HERE) is None

@@ -98,7 +98,7 @@ def test_a_short_key_is_removed_whole(key: str) -> None:
     assert key not in Scrubber(key)(f"say {key} again").replace(MARK, "")
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "expected"),
     [
         ("a\x1b[31mred\x1b[0m", "ared"),

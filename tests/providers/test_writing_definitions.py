@@ -31,7 +31,7 @@ def mistakes_in(text: str) -> list[tuple[int, str]]:
     return with_lines(text, list(caught.value.problems))
 
 
-@pytest.mark.parametrize(
+@each(
     ("old", "new", "problem"),
     [
         ('name = "Acme"  ', "name = 7  ", "name must be text"),

@@ -17,6 +17,7 @@ from kojikey.scanning.engine import Engine, KeyShape, Match
 from kojikey.scanning.forms import forms_of
 from kojikey.scanning.fragments import fragments_of
 from kojikey.scanning.scanner import Found, Scanner, reader_of
+from support.each import each
 from support.key_encodings import ENCODINGS
 
 KEY = "sk_9f27c1e4b8d06a3575e1f0c2ab94d8637e5a2c18b04f9d36"
@@ -194,7 +195,7 @@ def test_a_shape_is_found_as_a_word_of_its_own(text: str, expected: str | None) 
     assert all(place.key is None and place.provider == "acme" and place.tail == "6789" for place in places)
 
 
-@pytest.mark.parametrize("character", "+/:=@&_~")
+@each("character", "+/:=@&_~")
 def test_a_shape_with_other_characters_is_found_escaped(character: str) -> None:
     shape = KeyShape("acme", b"acme", re.compile(rb"acme" + re.escape(character).encode() + rb"[a-z0-9+/]{20,}"))
     text = f"acme%{ord(character):02X}abcdefghij0123456789"

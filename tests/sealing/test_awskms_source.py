@@ -11,6 +11,7 @@ import pytest
 from kojikey.model.errors import KekUnavailable, RecordChanged, UsageError, WrongKek
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.sealing.kek.registry import describe, load, make, same_source
+from support.each import each
 from support.servers.aws import REGION, Aws
 
 NOBODY = KekInputs({}, None)
@@ -60,7 +61,7 @@ def test_the_region_is_that_of_the_arn_or_of_the_environment(aws: Aws, monkeypat
     assert make(bare, store_id="s1", inputs=NOBODY)[0]["region"] == REGION
 
 
-@pytest.mark.parametrize(
+@each(
     "argument",
     [
         "",

@@ -24,6 +24,7 @@ from kojikey.model.errors import (
 from kojikey.model.secret import Secret
 from kojikey.sealing.kek.base import KekInputs, LocalKek
 from kojikey.sealing.kek.registry import available_default, describe, discard, load, make, wrapped_kid
+from support.each import each
 from support.keks import NOBODY, WORDS, Spec, private, typed
 
 KEY = bytes(range(200, 232))
@@ -69,16 +70,14 @@ def test_a_kek_has_32_bytes(size: int) -> None:
 # the table
 
 
-@pytest.mark.parametrize(
-    "source", ["", "vault", "keychain:x", "passphrase:x", "file", "file:", "file:a\x1bb", "env:A B"]
-)
+@each("source", ["", "vault", "keychain:x", "passphrase:x", "file", "file:", "file:a\x1bb", "env:A B"])
 def test_an_unknown_source_is_refused(source: str) -> None:
     with pytest.raises(UsageError, match="nothing was created") as caught:
         make(source, store_id="s1", inputs=NOBODY)
     assert caught.value.hint
 
 
-@pytest.mark.parametrize(
+@each(
     ("spec", "error"),
     [
         ({}, RecordChanged),

@@ -12,6 +12,7 @@ from kojikey.model.errors import KekMissing, KekUnavailable, RecordChanged, Reco
 from kojikey.model.secret import Secret
 from kojikey.sealing.kek.base import KekInputs, LocalKek
 from kojikey.sealing.kek.registry import describe, load, make
+from support.each import each
 from support.keks import NOBODY, WORDS, Spec, private, typed
 
 
@@ -125,7 +126,7 @@ def test_a_passphrase_file_that_cannot_be_used_says_why(tmp_path: Path) -> None:
     assert undecodable.value.__context__ is None
 
 
-@pytest.mark.parametrize(
+@each(
     "changes",
     [
         {"memory_kib": 31},

@@ -20,6 +20,7 @@ from kojikey.sealing.record import (
     protect,
     render,
 )
+from support.each import each
 
 PLACE = {"store": "s", "account": "acme", "provider": "elevenlabs", "version": 1, "base_url": "https://x.example"}
 JSON = st.recursive(
@@ -46,7 +47,7 @@ def text_of(header: object) -> str:
 GOOD = {"alg": "dir", "enc": "A256GCM", "kid": "k", "kjk": PLACE}
 
 
-@pytest.mark.parametrize(
+@each(
     ("header", "words"),
     [
         ([], "is damaged: its header cannot be read"),

@@ -9,6 +9,7 @@ from kojikey.model.ref import key_ref
 from kojikey.stores.base import Change, Query
 from kojikey.stores.memory import MemoryStore, SharedMemory
 from kojikey.testing.conformance import Maker, StoreConformance
+from support.each import each
 
 
 class TestMemoryStore(StoreConformance):
@@ -38,7 +39,7 @@ def test_two_memory_stores_share_nothing_unless_asked_to() -> None:
     assert first.open().document == {"is": "first"}
 
 
-@pytest.mark.parametrize("tested_at", [5, True, [], {}, {"a": 1}, None, "", "2026-11-11T23:59:59Z"])
+@each("tested_at", [5, True, [], {}, {"a": 1}, None, "", "2026-11-11T23:59:59Z"])
 def test_a_document_without_a_time_of_a_test_is_due_for_one(tested_at: object) -> None:
     store = MemoryStore()
     store.create({"format": 1})

@@ -17,7 +17,7 @@ from kojikey.testing.conformance.contention import compete
 from support.each import each
 
 
-@pytest.mark.parametrize(
+@each(
     ("url", "place"),
     [
         ("sqlite:///srv/keys.db", "/srv/keys.db"),
@@ -70,7 +70,7 @@ def test_an_unknown_scheme_is_answered_with_the_known_ones() -> None:
     assert all(f"{scheme}://" in raised.value.hint for scheme in schemes())
 
 
-@pytest.mark.parametrize(
+@each(
     "url",
     [
         "redis://user:CANARY@host/db",
