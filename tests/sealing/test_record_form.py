@@ -153,3 +153,4 @@ def test_an_error_names_the_place_and_repeats_nothing_of_the_record() -> None:
     assert caught.value.where == "acme/x version 1"
     assert "acme/x version 1" in str(caught.value)
     assert "red" not in str(caught.value)
+    assert caught.value.hint == "a newer kojikey may have written it: upgrade, or restore the record"
