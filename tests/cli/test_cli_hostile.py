@@ -380,3 +380,11 @@ def test_a_file_that_cannot_be_read_is_reported(kojikey: Program) -> None:
     os.mkfifo(path, 0o600)
     ended = kojikey("list", "--json")
     assert (ended.code, ended.error["code"]) == (7, "store_unavailable")
+
+
+@pytest.mark.parametrize("words", ["scan", "list", "store init --kek file:kek"])
+def test_a_working_directory_that_was_removed_is_named(kojikey: Program, words: str) -> None:
+    kojikey.added()
+    gone = kojikey.home / "gone"
+    ended = kojikey.shell(f"mkdir {gone}; cd {gone}; rmdir {gone}; KOJIKEY_HOME=here kojikey {words}")
+    assert (ended.code, ended.err) == (7, "kojikey: the working directory was removed\n  cd to a folder that exists\n")

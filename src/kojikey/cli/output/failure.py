@@ -87,8 +87,18 @@ def _refused(reason: str, command: str | None) -> Failure:
 
         silence(sys.stdout.fileno())  # so that the failure is not reported again at the end
         return output_lost(reason)
+    if not _has_working_directory():
+        return Failure(Exit.STORE_UNAVAILABLE, "the working directory was removed", "cd to a folder that exists")
     hint = "run the command again" if command == "doctor" else next_step("doctor")
     return Failure(Exit.STORE_UNAVAILABLE, f"the operating system refused: {reason}", hint)
+
+
+def _has_working_directory() -> bool:
+    try:
+        os.getcwd()
+    except OSError:
+        return False
+    return True
 
 
 def report_interrupt(line: CommandLine | None, interrupt: KeyboardInterrupt) -> int:
