@@ -309,6 +309,7 @@ def test_standard_output_that_cannot_be_written_is_named_and_doctor_is_not_sugge
 def test_unbuffered_output_fails_in_the_same_way(kojikey: Program, words: str) -> None:
     full = kojikey.shell(f"kojikey {words} > /dev/full", PYTHONUNBUFFERED="1")
     assert (full.code, "Traceback" in full.err) == (7, False), full.said
+    assert full.err.startswith("kojikey: standard output cannot be written (No space left on device)")
     gone = kojikey.shell(f"exec 3> >(exec true); wait $!; kojikey {words} >&3", PYTHONUNBUFFERED="1")
     assert (gone.code, gone.err) == (0, "")
 

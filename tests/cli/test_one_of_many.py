@@ -228,6 +228,15 @@ def test_a_full_disk_under_the_output_is_reported(few: Program, form: str) -> No
     assert "Traceback" not in ended.err
 
 
+@pytest.mark.parametrize("form", ["", "--json", "--jsonl"])
+@pytest.mark.parametrize("unbuffered", ["1", None])
+def test_output_that_is_lost_at_the_end_is_reported_once(kojikey: Program, form: str, unbuffered: str | None) -> None:
+    kojikey.added()
+    for to in (">/dev/full", ">&-"):
+        ended = kojikey.shell(f"kojikey test elevenlabs {form} {to}", PYTHONUNBUFFERED=unbuffered)
+        assert (ended.code, ended.err.count("cannot be written")) == (7, 1), ended.err
+
+
 def hints_in(text: str) -> list[str]:
     return re.findall(r"kojikey (?:rotate|test) (?:elevenlabs|google_gemini)(?: --[a-z-]+(?: account-[0-9]+)?)?", text)
 

@@ -63,7 +63,7 @@ def failure_of(error: Exception, *, command: str | None = None) -> Failure:
     if isinstance(error, KojikeyError):
         return Failure.of(error)
     if isinstance(error, OSError) and error.errno is not None:
-        return _refused(os.strerror(error.errno), command)
+        return _refused(error, os.strerror(error.errno), command)
     return Failure(Exit.INTERNAL, f"a bug in kojikey: {kind_and_place(error)}", REPORT_IT)
 
 
@@ -75,20 +75,18 @@ def output_lost(reason: str) -> Failure:
     return Failure(Exit.STORE_UNAVAILABLE, message, "send the output to a place that can be written")
 
 
-def _refused(reason: str, command: str | None) -> Failure:
+def _refused(error: OSError, reason: str, command: str | None) -> Failure:
     """Return a failure of the operating system, which is not a bug: of standard output, or of a file."""
     from kojikey.cli.exits import Exit
     from kojikey.model.next_step import next_step
 
-    try:
-        sys.stdout.flush()  # raises again if standard output failed, because its buffer still holds the text
-    except OSError:
+    if not _has_working_directory():
+        return Failure(Exit.STORE_UNAVAILABLE, "the working directory was removed", "cd to a folder that exists")
+    if error.filename is None:  # of every file that cannot be used, the error has the name
         from kojikey.cli.output.streams import silence
 
         silence(sys.stdout.fileno())  # so that the failure is not reported again at the end
         return output_lost(reason)
-    if not _has_working_directory():
-        return Failure(Exit.STORE_UNAVAILABLE, "the working directory was removed", "cd to a folder that exists")
     hint = "run the command again" if command == "doctor" else next_step("doctor")
     return Failure(Exit.STORE_UNAVAILABLE, f"the operating system refused: {reason}", hint)
 

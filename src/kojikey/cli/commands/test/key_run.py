@@ -23,7 +23,7 @@ from kojikey.cli.context import Context
 from kojikey.cli.options import HTML
 from kojikey.cli.output import advice
 from kojikey.cli.output.progress import Progress
-from kojikey.cli.output.streams import lost_output
+from kojikey.cli.output.streams import lost_output, silence
 from kojikey.cli.reports.base import Item, Report, ReportFailedError, RunEnd, Tally
 from kojikey.model.bugs import first_of_ours
 from kojikey.model.errors import KojikeyError
@@ -225,11 +225,13 @@ class KeyRun:
         if self.tally.unopened > UNOPENED_NAMED:
             more = self.tally.unopened - UNOPENED_NAMED
             self.context.terminal.warn(f"{more} more were not tested, because their records do not open")
+        problems: list[str] = []
         for report in self.live + self.held:
             for problem in self._finish(report, ending):
                 self.context.terminal.warn(problem)
+                problems.append(problem)
                 ending = with_report_failure(ending, problem)
-        if ending.error and (error or is_interrupted or self.lost):
+        if ending.error and ending.error.message not in problems and (error or is_interrupted or self.lost):
             ending.error.say()
         if not error:
             self._note_left_out()
@@ -250,6 +252,7 @@ class KeyRun:
         except ReportFailedError as error:
             return error.problems
         except OSError as error:
+            silence(sys.stdout.fileno())  # so that the failure is not reported again at the end
             return (lost_output(error),)
         return ()
 
