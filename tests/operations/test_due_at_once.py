@@ -24,7 +24,9 @@ from support.sample_store import SampleStore
 from support.servers.postgres import Server
 
 PROVIDER = "deepgram"  # whose keys manage themselves: each account has its own admin key
-DUE = ("rotate", "--due", "--mint", "--all-accounts", "--no-input", "--propagation", "0s", "--jsonl")
+# No request that is held back may end by itself, however slow the machine is.
+PATIENT = ("--timeout", "300")
+DUE = ("rotate", "--due", "--mint", "--all-accounts", "--no-input", "--propagation", "0s", "--jsonl", *PATIENT)
 SOON = KeySettings(expires_at="2026-11-29T00:00:00Z")
 SECONDS = 300
 
