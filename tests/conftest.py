@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,6 +47,16 @@ _KEPT = (
 # The passphrases of new stores are stretched as little as may be, but in tests that ask for ``real_argon2id``.
 _STRETCHED = passphrase.MEMORY_KIB, passphrase.ITERATIONS
 passphrase.MEMORY_KIB, passphrase.ITERATIONS = 8 * passphrase.LANES, 1
+
+# A shell's `&` and nohup start programs with these ignored. A program that a test starts would inherit that, and a
+# test of a signal would wait for ever.
+for _name, _default in (
+    ("SIGHUP", signal.SIG_DFL),
+    ("SIGINT", signal.default_int_handler),
+    ("SIGQUIT", signal.SIG_DFL),
+):
+    if (_number := getattr(signal, _name, None)) is not None and signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _default)
 
 CANARY = {
     "elevenlabs": "sk_9f27c1e4b8d06a3575e1f0c2ab94d8637e5a2c18b04f9d36",
