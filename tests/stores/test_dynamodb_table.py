@@ -212,6 +212,19 @@ def test_a_foreign_item_is_not_taken_for_that_of_an_account(store: DynamoStore, 
         use(store)
 
 
+@pytest.mark.parametrize("sk", ["event#000000000002", "event#000000000000001x", "event#1", "event#00000000000000¹"])
+@pytest.mark.parametrize("account", ["acme", "other"])
+def test_an_event_that_was_moved_counts_as_damaged(store: DynamoStore, aws: Aws, account: str, sk: str) -> None:
+    store.commit([], [EVENT])
+    client = aws.client("dynamodb")
+    key = {"pk": {"S": "account#acme"}, "sk": {"S": "event#000000000000001"}}
+    item = client.get_item(TableName=store.table, Key=key)["Item"]
+    client.put_item(TableName=store.table, Item=item | {"pk": {"S": f"account#{account}"}, "sk": {"S": sk}})
+    client.close()
+    assert [found for found in store.events() if found != EVENT] == [{}]
+    assert {} in list(store.events(account))
+
+
 @pytest.mark.parametrize("query", [Query(), Query(account="acme"), Query(account="acme", shard=(1, 1))], ids=str)
 def test_an_attribute_that_names_another_provider_hides_no_key(store: DynamoStore, aws: Aws, query: Query) -> None:
     store.commit([Change(KEY, {"n": 1}, None), Change(key_ref("acme", "google_gemini"), {"n": 2}, None)])

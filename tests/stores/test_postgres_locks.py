@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 
 import psycopg
@@ -143,6 +144,19 @@ def test_a_refused_event_is_a_store_error(store: PostgresStore, role: str, postg
     with pytest.raises(StoreDenied, match="only the next event"):
         theirs.commit([], [event(ACME, 5)])
     theirs.close()
+
+
+@pytest.mark.parametrize("change", [{"account": BETA}, {"seq": 2}, {"seq": "3"}])
+def test_an_event_of_a_role_that_names_another_place_counts_as_damaged(
+    store: PostgresStore, sql: Role, change: Document
+) -> None:
+    changed(store, account_ref(ACME), counted(ACME, 3))
+    text = json.dumps({**event(ACME, 3), **change})
+    sql.execute("INSERT INTO kojikey.events VALUES ('acme', 3, NULL, NULL, 'r', %s)", (text,))
+    assert list(store.events(ACME))[2:] == [{}]
+    assert [(found.get("account"), found.get("seq")) for found in store.events()] == [
+        (ACME, 1), (ACME, 2), (None, None), (BETA, 1), (BETA, 2),
+    ]  # fmt: skip
 
 
 # a store of the release before this one

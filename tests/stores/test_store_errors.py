@@ -21,7 +21,7 @@ from kojikey.model.errors import (
     StoreUnavailable,
 )
 from kojikey.model.ref import Document, Ref, key_ref
-from kojikey.stores.base import Change, Description, Query, Store, Stored
+from kojikey.stores.base import Change, Description, EventRow, Query, Store, Stored
 from kojikey.stores.sqlite.errors import translated
 from kojikey.stores.sqlite.store import SqliteStore
 from support.each import each
@@ -104,7 +104,7 @@ class FailingStore(Store):
     def _accounts(self) -> Iterator[Stored]:
         yield self._fail()
 
-    def _events(self, account: str | None) -> Iterator[Document]:
+    def _events(self, account: str | None) -> Iterator[EventRow]:
         yield self._fail()
 
     def _grants(self, account: str, inherited_by: str | None) -> Iterator[Stored]:

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from kojikey.model.errors import KojikeyError
 from kojikey.model.ref import Document, Ref
-from kojikey.stores.base import Change, Description, Query, Store, Stored
+from kojikey.stores.base import Change, Description, EventRow, Query, Store, Stored, encoded
 
 Result = TypeVar("Result")
 
@@ -76,8 +76,9 @@ class FaultyStore(Store):
     def _accounts(self) -> Iterator[Stored]:
         yield from self._step(self._inner.accounts, is_read=True)
 
-    def _events(self, account: str | None) -> Iterator[Document]:
-        yield from self._step(lambda: self._inner.events(account), is_read=True)
+    def _events(self, account: str | None) -> Iterator[EventRow]:
+        for event in self._step(lambda: self._inner.events(account), is_read=True):
+            yield event.get("account"), event.get("seq"), encoded(event, self.place)
 
     def _describe(self) -> Description:
         return self._inner.describe()

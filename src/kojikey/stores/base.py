@@ -20,12 +20,13 @@ from kojikey.model.errors import KojikeyError
 from kojikey.model.fast_namedtuple import NamedTuple
 from kojikey.model.ref import HEADER, Document, Ref, account_ref, key_ref
 from kojikey.stores.stored import DOCUMENT_LIMIT as DOCUMENT_LIMIT
+from kojikey.stores.stored import EventRow as EventRow
 from kojikey.stores.stored import Row as Row
 from kojikey.stores.stored import Stored as Stored
 from kojikey.stores.stored import account_in as account_in
 from kojikey.stores.stored import both_of as both_of
-from kojikey.stores.stored import decoded as decoded
 from kojikey.stores.stored import encoded as encoded
+from kojikey.stores.stored import event_in
 from kojikey.stores.stored import key_in as key_in
 from kojikey.stores.stored import name_in as name_in
 from kojikey.stores.stored import stored_of as stored_of
@@ -226,8 +227,8 @@ class Store(ABC):
         yield from self._guarded_iterator(self._accounts())
 
     def events(self, account: str | None = None) -> Iterator[Document]:
-        """Yield the events of an account (or of all) in order of account and seq."""
-        yield from self._guarded_iterator(self._events(account))
+        """Yield the events of an account (or of all) in order of account and seq; a damaged or moved one as ``{}``."""
+        yield from map(event_in, self._guarded_iterator(self._events(account)))
 
     def grants(self, account: str, *, inherited_by: str | None = None) -> Iterator[Stored]:
         """Yield the grants of an account in order of role; none for an engine without roles.
@@ -302,7 +303,7 @@ class Store(ABC):
     def _accounts(self) -> Iterator[Stored]: ...
 
     @abstractmethod
-    def _events(self, account: str | None) -> Iterator[Document]: ...
+    def _events(self, account: str | None) -> Iterator[EventRow]: ...
 
     def _grants(self, account: str, inherited_by: str | None) -> Iterator[Stored]:  # noqa: ARG002
         return iter(())

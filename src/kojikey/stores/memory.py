@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from kojikey.model.errors import ChangedMeanwhile, KojikeyError, StoreExists, StoreNotFound
 from kojikey.model.ref import HEADER, Document, Ref, account_ref
-from kojikey.stores.base import Change, Description, Query, Store, Stored, decoded, encoded, new_revision, stored_of
+from kojikey.stores.base import Change, Description, EventRow, Query, Store, Stored, encoded, new_revision, stored_of
 
 
 class SharedMemory:
@@ -69,11 +69,11 @@ class MemoryStore(Store):
     def _accounts(self) -> Iterator[Stored]:
         return self._all("account")
 
-    def _events(self, account: str | None) -> Iterator[Document]:
+    def _events(self, account: str | None) -> Iterator[EventRow]:
         self._open()
         for place, line in sorted(self._shared.events.items()):
             if account in (None, place[0]):
-                yield decoded(line)
+                yield (*place, line)
 
     def _describe(self) -> Description:
         return Description("memory", self.place, (("lifetime", "this process"),))

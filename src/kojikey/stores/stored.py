@@ -54,6 +54,9 @@ class Stored:
 Row: TypeAlias = "tuple[Any, Any, Any, Any]"
 """A key from an engine, unchecked: account, provider, text of the document, revision."""
 
+EventRow: TypeAlias = "tuple[Any, Any, Any]"
+"""An event from an engine, unchecked: account and number of its place, text."""
+
 
 def encoded(document: Document, place: str) -> str:
     """Return the stored form of a document: compact JSON in ASCII, so that its size is the same in every store.
@@ -114,6 +117,13 @@ def account_in(row: tuple[Any, Any, Any], place: str) -> Stored:
     """Return the document of an account from a row with its name, text and revision. Raises as :func:`name_in`."""
     name, text, revision = row
     return Stored(account_ref(name_in(name, place)), None, revision, text=text)
+
+
+def event_in(row: EventRow) -> Document:
+    """Return the event in a row; ``{}``, as for a damaged one, if it was moved there from another place."""
+    account, seq, text = row
+    event = decoded(text)
+    return event if (event.get("account"), event.get("seq")) == (account, seq) else {}
 
 
 def name_in(value: object, place: str) -> str:

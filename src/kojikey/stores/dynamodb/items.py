@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 from kojikey.model.errors import Effect, StoreCorrupt
 from kojikey.model.ref import HEADER, Document, Ref, account_ref, key_ref
 from kojikey.stores import base
-from kojikey.stores.base import Change, Query, Stored
+from kojikey.stores.base import Change, EventRow, Query, Stored
 
 LAYOUT = 1
 CHANGES_AT_ONCE = 100  # TransactWriteItems allows 100 actions on 4 MB of items:
@@ -108,6 +108,17 @@ def stored_of(item: Item, place: str) -> Stored:
     """
     pk, sk, revision, text = (_text(item, name) for name in ("pk", "sk", "rev", "doc"))
     return base.stored_of(_ref_of(pk, sk, place), text if revision else None, revision or "", place)
+
+
+def event_row(item: Item, place: str) -> EventRow:
+    """Return an event with the account and number of its item; None for a number that is not written as ours are.
+
+    Raises:
+        StoreCorrupt: the item belongs to no account.
+    """
+    digits = (_text(item, "sk") or "").removeprefix(EVENT_PREFIX)
+    is_ours = len(digits) == _DIGITS and digits.isascii() and digits.isdigit()
+    return account_of(item, place), int(digits) if is_ours else None, _text(item, "doc")
 
 
 def _text(item: Item, name: str) -> str | None:

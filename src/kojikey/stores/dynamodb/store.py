@@ -27,7 +27,7 @@ from kojikey.model.errors import (
 )
 from kojikey.model.next_step import Hint, next_step
 from kojikey.model.ref import HEADER, Document, Ref, account_ref
-from kojikey.stores.base import Change, Description, Query, Store, Stored, decoded, encoded, new_revision
+from kojikey.stores.base import Change, Description, EventRow, Query, Store, Stored, encoded, new_revision
 from kojikey.stores.dynamodb import items as items
 from kojikey.stores.dynamodb.errors import UNKNOWN, UNKNOWN_HINT, missing, refused, translated, trouble_of
 
@@ -219,11 +219,11 @@ class DynamoStore(Store):
         for item in self._items(FilterExpression="sk = :sk", ExpressionAttributeValues=values):
             yield items.stored_of(item, self.place)
 
-    def _events(self, account: str | None) -> Iterator[Document]:
+    def _events(self, account: str | None) -> Iterator[EventRow]:
         accounts = [account] if account is not None else self._accounts_with_events()
         for name in accounts:
             for item in self._items(**items.of_account(name, items.EVENT_PREFIX)):
-                yield decoded(item.get("doc", {}).get("S"))
+                yield items.event_row(item, self.place)
 
     def _accounts_with_events(self) -> Iterator[str]:
         """Yield the accounts that have events; the items of a partition come together."""

@@ -25,13 +25,13 @@ from kojikey.model.ref import HEADER, Document, Ref, account_ref, grant_ref
 from kojikey.stores.base import (
     Change,
     Description,
+    EventRow,
     Query,
     Row,
     Store,
     Stored,
     account_in,
     both_of,
-    decoded,
     encoded,
     key_in,
     new_revision,
@@ -338,11 +338,10 @@ class PostgresStore(Store):
         rows = chain.from_iterable(self._paged(all_accounts(limited=limited), ("",), [], limited=limited))
         yield from (account_in(row, self.place) for row in rows)
 
-    def _events(self, account: str | None) -> Iterator[Document]:
+    def _events(self, account: str | None) -> Iterator[EventRow]:
         limited = self._is_limited(account)
         select = EVENTS_OF_ONE if account is not None else all_events(limited=limited)
-        for row in chain.from_iterable(self._paged(select, (account or "", -1), [], limited=limited)):
-            yield decoded(row[2])
+        yield from chain.from_iterable(self._paged(select, (account or "", -1), [], limited=limited))
 
     def _is_limited(self, account: str | None) -> bool:
         """Return whether a statement is for all accounts while our role sees only some."""
