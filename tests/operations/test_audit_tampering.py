@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from kojikey.model.errors import AuditBroken, RecordChanged
+from kojikey.model.ref import Document
 from kojikey.operations.audit import auditing
+from kojikey.operations.audit.audit_verification import verify
 from kojikey.sealing.audit_chain import unsigned_link
 from support.sample_store import ACCOUNT, SampleStore
 from support.trail import LENGTH, OTHER, File, first_bad
@@ -156,6 +158,26 @@ def test_a_signed_event_changed_to_an_unsigned_one_is_found(sample_store: Sample
         account, found = first_bad(sample_store)
         # A removal that anybody could have made is noticed by the event after it, which was linked to another one.
         assert (account, found) == (ACCOUNT, seq if action != "removed" or seq == LENGTH else seq + 1)
+
+
+@pytest.mark.parametrize("change", [{"time": None}, {"actor": 7}, {"action": "granted", "role": ["x"]}, {}])
+def test_an_unsigned_event_that_cannot_be_read_is_found_though_it_is_chained(
+    sample_store: SampleStore, file: File, change: Document
+) -> None:
+    last = file.event(LENGTH)
+    forged = {**last, "seq": LENGTH + 1, "action": "granted", "role": "ops", "signed": False, **change}
+    forged["mac"] = unsigned_link(last["mac"], forged)
+    file.put(LENGTH + 1, forged)
+    file.end_with(LENGTH + 1, forged["mac"])
+    listed = auditing.events(sample_store.opener(), account=ACCOUNT).unreadable
+    if not change:  # anybody can add such an event, and it counts as unsigned
+        sample_store.verify()
+        assert not listed
+        return
+    assert first_bad(sample_store) == (ACCOUNT, LENGTH + 1)
+    assert [str(error) for error in listed] == [
+        str(error) for error in verify(sample_store.open_store(), account=ACCOUNT).broken[ACCOUNT]
+    ]
 
 
 def test_an_older_account_record_that_was_restored_is_found(sample_store: SampleStore, file: File) -> None:

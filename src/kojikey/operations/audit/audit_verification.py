@@ -23,7 +23,7 @@ from kojikey.model.errors import (
 from kojikey.model.key import Key, Stage
 from kojikey.model.ref import Document, account_ref
 from kojikey.model.trail_end import TrailEnd
-from kojikey.operations.audit.auditing import account_names
+from kojikey.operations.audit.auditing import UNREADABLE, account_names, is_readable
 from kojikey.operations.audit.expected_keys import ExpectedKeys
 from kojikey.operations.audit.known_trail import RememberedEnd
 from kojikey.operations.key_records import key_of
@@ -312,6 +312,8 @@ def _next(sealer: Sealer | None, account: str, event: Document, before: _End) ->
     signed = before.signed
     if sealer is not None and _is_signed(sealer, account, event, before):
         signed = (seq, mac)
+    if not is_readable(event):  # a writer of the store can chain an unsigned event, with any members
+        raise AuditBroken(account, seq, UNREADABLE)
     unsigned, lost = before.unsigned + is_unsigned(event), before.lost + (sealer is None or is_lost(event))
     removed = (event.get("action"), event.get("provider")) == ("removed", None)
     removed = removed or (before.removed and event.get("signed") is not True)

@@ -18,6 +18,8 @@ from kojikey.model.timestamps import parsed
 from kojikey.operations.results import AuditResult
 from kojikey.stores.base import Store
 
+UNREADABLE = "cannot be read: it was changed outside kojikey"
+
 
 def events(
     store: Store, *, account: str | None, provider: str | None = None, since: datetime | None = None
@@ -29,7 +31,7 @@ def events(
     found: list[Document] = []
     has_damaged = False
     for event in store.events(account):
-        if not _is_readable(event):
+        if not is_readable(event):
             has_damaged = True
         elif _wanted(event, provider, since):
             found.append(event)
@@ -43,16 +45,17 @@ def _unreadable(store: Store, account: str | None) -> Iterator[CannotOpen]:
     for name in account_names(store) if account is None else (account,):
         seq = 0
         for event in store.events(name):
-            if _is_readable(event):
+            if is_readable(event):
                 seq = event["seq"]
             else:
                 seq, is_named = seq + 1, True
-                yield AuditBroken(name, seq, "cannot be read: it was changed outside kojikey")
+                yield AuditBroken(name, seq, UNREADABLE)
     if not is_named:
         yield RecordChanged("of an event")
 
 
-def _is_readable(event: Document) -> bool:
+def is_readable(event: Document) -> bool:
+    """Return whether an event has the form of one that kojikey wrote."""
     try:
         readable(event)
     except RecordChanged:
