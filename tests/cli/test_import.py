@@ -223,6 +223,14 @@ def test_the_hint_about_a_source_that_was_not_read_fits_the_reason(
     assert ended.error["hint"].startswith(hint)
 
 
+def test_each_source_that_was_not_read_has_its_own_hint(kojikey: Program, folder: Path) -> None:
+    (folder / "a.json").write_text('{"a":')
+    ended = run(kojikey, "nowhere", "a.json")
+    assert ended.error["hint"] == "name a file that exists"
+    assert "there is no such file\n  name a file that exists\n" in ended.err
+    assert "names and values\n  correct it, then run the command again\n" in ended.err
+
+
 def test_standard_input_without_a_key_is_called_that(kojikey: Program, folder: Path) -> None:
     assert "kojikey: standard input has no key; nothing was changed" in kojikey("import", "-", stdin="A=1\n").err
 

@@ -68,13 +68,19 @@ class Report(NamedTuple):
             return self.failure
         if self.code is Exit.OK:
             return None
-        if self.unread:
-            return Failure(self.code, _unread(self.unread[0]), self.unread[-1].hint)
-        if self.problems:
-            return Failure(self.code, self.problems[0], "remove the lines yourself")
+        if self.file_failures:
+            return self.file_failures[0]
         if self.code is Exit.NOT_FOUND:
             return Failure(Exit.NOT_FOUND, _nothing_found(self), _import_hint(self))
         return None
+
+    @property
+    def file_failures(self) -> list[Failure]:
+        """The failures about files: those that were not read, then those whose lines were not replaced."""
+        return [
+            *(Failure(self.code, _unread(source), source.hint) for source in self.unread),
+            *(Failure(self.code, problem, "remove the lines yourself") for problem in self.problems),
+        ]
 
 
 def write(report: Report) -> int:
@@ -93,13 +99,11 @@ def write(report: Report) -> int:
 
 def _say_failures(report: Report) -> None:
     """Print the failures that are not about one key on stderr; hints about keys are in the lines below the table."""
-    files = [*map(_unread, report.unread), *report.problems]
-    hint = report.error.hint if report.error and files else None
-    messages = files or ([report.error.message] if report.error else [])
-    if report.is_dry_run and not messages and not report.rows:
+    failures = report.file_failures or ([report.error] if report.error else [])
+    if report.is_dry_run and not failures and not report.rows:
         report.context.terminal.note(_nothing_found(report))
-    for number, message in enumerate(messages, 1):
-        Failure(report.code, message, hint if number == len(messages) else None).say()
+    for failure in failures:
+        failure.say()
 
 
 def _unread(source: Unread) -> str:
