@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import types
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 import pytest
 
+from kojikey import wiring
 from kojikey.cli import registry
 from kojikey.cli.exits import MEANING, Exit
 from support.program import Ended, Program
@@ -340,3 +344,14 @@ def test_the_sandbox_has_one_document_with_a_key_for_every_reason(kojikey: Progr
         assert_shape(row, {"provider": str, "reason": str, "outcome": str, "base_url": str, "key": str})
     reasons = {(row["provider"], row["reason"]) for row in document["results"]}
     assert {("google_gemini", "ok"), ("elevenlabs", "ok"), ("elevenlabs", "missing_permission")} <= reasons
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOMEM], ids=errno.errorcode.get)
+def test_a_lack_of_descriptors_or_memory_is_not_taken_for_lost_output(
+    kojikey: Program, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    failing = mock.Mock(side_effect=OSError(number, os.strerror(number)))
+    monkeypatch.setattr(wiring, "open_chosen_store", failing)
+    ended = kojikey("list", "--json")
+    assert (ended.code, ended.error["code"]) == (7, "store_unavailable")
+    assert ended.error["message"] == f"the operating system refused: {os.strerror(number)}"

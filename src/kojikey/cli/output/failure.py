@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
@@ -82,7 +83,8 @@ def _refused(error: OSError, reason: str, command: str | None) -> Failure:
 
     if not _has_working_directory():
         return Failure(Exit.STORE_UNAVAILABLE, "the working directory was removed", "cd to a folder that exists")
-    if error.filename is None:  # of every file that cannot be used, the error has the name
+    # An error about a file has its name; one about a new connection, pipe or process has none either.
+    if error.filename is None and error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
         from kojikey.cli.output.streams import silence
 
         silence(sys.stdout.fileno())  # so that the failure is not reported again at the end
