@@ -27,8 +27,8 @@ from kojikey.operations.rotating_many import DoneLine, FailedLine, Line, LineRes
 _READ_AT_ONCE = 64 * 1024
 _FAILED = "failed"
 _REFUSED = "refused"
-_NAMED = 10  # new accounts that the summary names
 """The action of a line that is malformed, or whose key was not saved because of its test."""
+_NAMED = 10  # new accounts that the summary names
 _ADD_ORDER = (Exit.KEY_FAILED, Exit.USAGE, Exit.CONFLICT)
 
 
