@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
 import tomllib
 from pathlib import Path
 
 import pytest
 
 from kojikey.config.settings import without_password
-from support.program import Ended, Program
+from support.program import COMMAND, Ended, Program
+from support.pseudo_terminal import printed_on_a_terminal
 
 WRITTEN = """\
 # my settings
@@ -47,6 +49,34 @@ def test_the_path_is_reported_also_where_the_file_is_missing_or_has_mistakes(koj
     path.write_text("acount = 1")
     assert kojikey("config", "path").out == f"{path}\n"
     refused(kojikey("config", "get"), 2, "line 1", "acount is not a setting")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_a_path_is_written_to_a_script_in_its_own_bytes(kojikey: Program, tmp_path: Path, encoding: str) -> None:
+    home = tmp_path / "käy → \udcff"
+    environ = {"KOJIKEY_HOME": str(home), "PYTHONIOENCODING": encoding}
+    with (tmp_path / "out").open("w+b") as out:
+        for command in (["config", "path"], ["providers", "new", "acme"]):
+            subprocess.run([*COMMAND, *command], stdout=out, env=kojikey.with_environ(environ), check=True)
+        out.seek(0)
+        lines = out.read().splitlines()
+    assert lines == [os.fsencode(home / "config.toml"), os.fsencode(home / "providers" / "acme.toml")]
+    assert (home / "providers" / "acme.toml").is_file()
+
+
+def test_a_value_is_written_to_a_script_in_its_own_bytes(kojikey: Program) -> None:
+    assert kojikey("config", "set", "kek", "file:/srv/schlüssel").code == 0
+    assert kojikey("config", "get", "kek", encoding="ascii").out == "file:/srv/schlüssel\n"
+
+
+def test_a_path_cannot_control_a_terminal_or_a_workflow(kojikey: Program, tmp_path: Path) -> None:
+    home = str(tmp_path / "a\n::set-env name=X::y")
+    assert "\n::" not in kojikey("config", "path", GITHUB_ACTIONS="true", KOJIKEY_HOME=home).out
+    assert kojikey("config", "path", KOJIKEY_HOME=home).out == f"{home}/config.toml\n"
+    escape = str(tmp_path / "\x1b[2J")
+    code, text = printed_on_a_terminal(kojikey, "config", "path", KOJIKEY_HOME=escape)
+    assert code == 0
+    assert "\x1b[2J" not in text
 
 
 def test_a_value_is_set_read_and_removed_and_comments_stay(kojikey: Program, file: Path) -> None:
@@ -208,11 +238,10 @@ def test_a_file_that_cannot_be_written_is_named(kojikey: Program, file: Path, mo
     assert [path.name for path in kojikey.home.iterdir()] == ["config.toml"]
 
 
-@pytest.mark.parametrize("command", [("config", "path"), ("providers", "new", "acme"), ("config", "set", "kek", "env")])
-def test_a_path_is_printed_where_the_encoding_lacks_its_characters(
-    kojikey: Program, tmp_path: Path, command: tuple[str, ...]
+def test_a_sentence_for_people_is_printed_where_the_encoding_lacks_a_character(
+    kojikey: Program, tmp_path: Path
 ) -> None:
-    ended = kojikey(*command, encoding="ascii", KOJIKEY_HOME=str(tmp_path / "clés"))
+    ended = kojikey("config", "set", "kek", "env", encoding="ascii", KOJIKEY_HOME=str(tmp_path / "clés"))
     assert ended.code == 0
     assert "/cl?s/" in ended.out
 

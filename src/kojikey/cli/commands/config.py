@@ -27,20 +27,20 @@ _KNOWN_HINT = Hint("the settings are account, store, kek, admin_account and stor
 def path(call: Call) -> int:
     """Run ``kojikey config path`` and return the exit code. It works if the file has mistakes or does not exist."""
     from kojikey.cli.output import documents
-    from kojikey.cli.output.stdout import write_line
+    from kojikey.cli.output.stdout import write_value
 
     context = context_of(call, config={})
     file = context.settings.home.config_file
     if context.terminal.json:
         return documents.write("config path", 0, [{"path": file}])
-    write_line(file)
+    write_value(file)
     return 0
 
 
 def get(call: Call) -> int:
     """Run ``kojikey config get`` and return the exit code."""
     from kojikey.cli.output import documents
-    from kojikey.cli.output.stdout import write_line
+    from kojikey.cli.output.stdout import write_value
 
     context = context_of(call)
     given, file = call[NAME_OR_ALL], context.settings.home.config_file
@@ -53,7 +53,7 @@ def get(call: Call) -> int:
     if context.terminal.json:
         return documents.write("config get", 0, [{"name": each, "value": value} for each, value in values.items()])
     if name is not None:
-        write_line(values[name])
+        write_value(values[name])
     elif values:
         from kojikey.cli.output.page import Page
 

@@ -79,7 +79,7 @@ def new(context: Context, provider: str) -> int:
         be written.
     """
     from kojikey.cli.output import documents
-    from kojikey.cli.output.stdout import write_line
+    from kojikey.cli.output.stdout import write_value
 
     checked_id(provider)
     folder = context.settings.home.providers
@@ -93,7 +93,7 @@ def new(context: Context, provider: str) -> int:
     _write(path, catalog.skeleton(provider))
     if context.terminal.json:
         return documents.write("providers", 0, [{"provider": provider, "file": path}])
-    write_line(path)
+    write_value(path)
     context.terminal.note(Hint("fill it in, then ", next_step("providers", "check", path)))
     return 0
 

@@ -96,6 +96,23 @@ def write_line(line: str) -> None:
     _write(Stdout(os.environ).text, one_line(line))
 
 
+def write_value(value: str) -> None:
+    """Write a value that a script reads, for example a path: in its own bytes, even if the encoding lacks a character.
+
+    On a terminal and in a workflow it is a line as any other. Windows has no bytes of its own for a path.
+    """
+    if os.name != "posix" or sys.stdout.isatty() or runner_reads(os.environ):
+        write_line(value)
+    else:
+        _write(_write_bytes, value)
+
+
+def _write_bytes(text: str) -> None:
+    sys.stdout.flush()
+    sys.stdout.buffer.write(os.fsencode(text))
+    sys.stdout.buffer.flush()
+
+
 def _write(write: Callable[[str], None], text: str) -> None:
     """Write a line; a pipe that its reader closed is no failure, and discards all further output."""
     try:
