@@ -271,6 +271,24 @@ def test_an_account_that_is_damaged_is_named_and_the_others_are_copied(stores: S
     assert (named.code, "results" in named.document) == (8, False)
 
 
+def test_rotate_here_names_a_damaged_key_and_goes_on_with_the_others(stores: Stores) -> None:
+    assert stores.copy().code == 0
+    with sqlite3.connect(stores.file) as database:
+        database.execute("UPDATE keys SET document = '{}' WHERE account = 'acme'")
+    database.close()
+    use = ("store", "use", "team", "--rotate-here")
+    ended = stores.kojikey(*use)
+    assert ended.code == 8
+    assert "acme/elevenlabs" in ended.err
+    assert "2 keys of this store" in ended.err
+    assert "store is team now" in ended.out
+    again = stores.kojikey(*use, "--json")
+    assert (again.code, again.results[0]["action"], again.error["code"]) == (8, "unchanged", "cannot_open")
+    assert "kojikey doctor --store team" in again.error["hint"]
+    changed = [row["account"] for row in stores.there("audit", "--json").results if row["action"] == "changed"]
+    assert changed == ["default", "default"]
+
+
 # killed
 
 DYING = """

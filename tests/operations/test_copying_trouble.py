@@ -10,6 +10,7 @@ import pytest
 
 from kojikey.model.errors import (
     AuditBroken,
+    CannotOpen,
     ChangedMeanwhile,
     KekMissing,
     RecordChanged,
@@ -18,12 +19,13 @@ from kojikey.model.errors import (
 )
 from kojikey.model.ref import account_ref, key_ref
 from kojikey.operations import removing
+from kojikey.operations.key_records import key_of
 from kojikey.operations.store_admin import accounts
-from kojikey.operations.store_admin.copying import copy
+from kojikey.operations.store_admin.copying import copy, rotate_here
 from kojikey.stores.base import Change
 from support.copies import EMBEDDED, GEMINI, OTHER, PLACES, Make, copied, everything, fill, same, written
 from support.exhaustive import exhaustive_except
-from support.faulty import Crash, FaultyStore
+from support.faulty import Crash, FaultyStore, Once
 from support.sample_store import ACCOUNT, OLD, PROVIDER, Held, SampleStore
 
 # interrupted
@@ -149,6 +151,37 @@ def test_an_account_removed_outside_kojikey_is_reported(one: SampleStore, two: S
     with pytest.raises(RecordChanged, match=OTHER):
         copied(one, two, OTHER)
     assert two.held(OTHER) is None
+
+
+def test_rotate_here_takes_a_key_that_is_changed_meanwhile_and_names_a_damaged_account(
+    one: SampleStore, two: SampleStore
+) -> None:
+    fill(one)
+    copied(one, two)
+    stored = two.opener().read(account_ref(OTHER))
+    assert stored is not None
+    two.opener().commit((Change(stored.ref, None, stored.revision),))
+
+    def change_it() -> None:
+        found = two.opener().read(key_ref(ACCOUNT, PROVIDER))
+        assert found is not None
+        two.opener().commit((Change(found.ref, {**found.document, "label": "night"}, found.revision),))
+
+    meanwhile = Once(change_it)
+
+    class Busy(FaultyStore):
+        def _commit(self, changes: Any, events: Any) -> tuple[str, ...]:
+            meanwhile()
+            return super()._commit(changes, events)
+
+    errors: list[CannotOpen] = []
+    assert rotate_here(two.open_store(Busy(two.opener(), Crash())), damaged=errors.append) == 2
+    assert [OTHER in str(error) for error in errors] == [True]
+    assert {key.account: key.is_copy for key in map(key_of, two.opener().scan())} == {ACCOUNT: False, OTHER: True}
+    key = two.key()
+    assert key is not None
+    assert key.label == "night"
+    two.verify(ACCOUNT)
 
 
 def test_a_copy_that_does_not_read_back_is_an_error(one: SampleStore, two: SampleStore) -> None:

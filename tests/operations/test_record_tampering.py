@@ -121,7 +121,7 @@ MORE_USES: dict[str, Callable[[SampleStore], object]] = {
         v.open_store(), LABEL, account=ACCOUNT, provider=PROVIDER, test=None, approve=no
     ),
     "disable": lambda v: accounts.set_disabled(v.open_store(), account=ACCOUNT, disabled=True),
-    "rotate here": lambda v: copying.rotate_here(v.open_store()),
+    "rotate here": lambda v: copying.rotate_here(v.open_store(), damaged=refuse),
     "recipients": lambda v: recipients.list_recipients(v.open_store(), v.inputs()),
     "kek": lambda v: creating.difference(v.opener(), v.opener().open().document, source="env", inputs=v.inputs()),
     "unlock": lambda v: unlocking.ensure_unlockable(v.open_store()),

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from kojikey.cli.context import Context
+from kojikey.cli.output.damaged_records import DamagedRecords
 from kojikey.config.settings import LOCAL
 from kojikey.model.errors import Effect, StoreNotFound
 from kojikey.model.next_step import next_step
 from kojikey.model.ref import Document
 
 
-def show_change(context: Context, command: str, fields: Document, *, is_changed: bool) -> int:
-    """Report a change of config.toml, and return the exit code."""
+def show_change(
+    context: Context, command: str, fields: Document, *, is_changed: bool, damage: DamagedRecords | None = None
+) -> int:
+    """Report a change of config.toml, and return the exit code, which is that of ``damage`` if there is any."""
     from kojikey.cli.output import documents
     from kojikey.cli.output.stdout import write_line
 
-    file = context.settings.home.config_file
+    file, code = context.settings.home.config_file, int(damage.code) if damage else 0
     if context.terminal.json:
-        return documents.write(
-            command, 0, [{"action": "changed" if is_changed else "unchanged", **fields, "path": file}]
-        )
+        rows = [{"action": "changed" if is_changed else "unchanged", **fields, "path": file}]
+        return documents.write(command, code, rows, error=damage.error if damage else None)
     state = f"{fields['name']} is {fields['value']}" if fields["value"] is not None else f"{fields['name']} is not set"
     if not context.terminal.quiet:
         write_line(f"{state} now, in {file}" if is_changed else f"{state} already; {file} was not changed")
-    return 0
+    return code
 
 
 def check_store(context: Context, value: str) -> None:

@@ -21,6 +21,7 @@ from kojikey.model.errors import AuditBroken, CannotOpen, ChangedMeanwhile, Reco
 from kojikey.model.key import Key, Stage, Version
 from kojikey.model.ref import Document, account_ref, key_ref
 from kojikey.operations.audit import audit_verification, auditing
+from kojikey.operations.key_document import change_key
 from kojikey.operations.key_records import key_of
 from kojikey.operations.ledger import EventDraft, Ledger, Plan, event_draft
 from kojikey.operations.minting.provider_ids import with_new_proofs
@@ -327,19 +328,28 @@ def _same_values(source: OpenStore, target: OpenStore, one: Key, other: Key) -> 
     )
 
 
-def rotate_here(open_store: OpenStore) -> int:
+def rotate_here(open_store: OpenStore, *, damaged: Callable[[CannotOpen], None]) -> int:
     """Allow this store to create and revoke its copied keys at their providers; return the number of these keys.
 
+    The error about a key or account that was changed outside kojikey is passed to ``damaged``; the other keys are still
+    changed.
+
     Raises:
-        StoreUnavailable, CannotOpen, ChangedMeanwhile: the remaining keys are unchanged; run it again.
+        StoreUnavailable, ChangedMeanwhile: the remaining keys are unchanged; run it again.
+        CannotOpen: the KEK is not available; the remaining keys are unchanged.
     """
     taken = 0
     for stored in open_store.store.scan():
-        key = key_of(stored)
-        if key.is_copy:
-            change = Change(stored.ref, structs.replace(key, is_copy=False).as_document(), stored.revision)
-            draft = event_draft("changed", key.provider, key.current)._replace(settings=["rotate-here"])
-            plan = Plan((change,), (draft,))
-            Ledger(open_store).record(key.account, plan)
-            taken += 1
+        try:
+            if key_of(stored).is_copy:
+                change_key(open_store, stored, _rotated_here, may_repeat=lambda key: key.is_copy)
+                taken += 1
+        except CannotOpen as error:
+            audit_verification.ensure_kek(open_store, error)
+            damaged(error)
     return taken
+
+
+def _rotated_here(key: Key, _: Sealer) -> tuple[Key, tuple[EventDraft, ...]]:
+    draft = event_draft("changed", key.provider, key.current)._replace(settings=["rotate-here"])
+    return structs.replace(key, is_copy=False), (draft,)

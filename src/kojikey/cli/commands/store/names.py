@@ -5,6 +5,7 @@ from __future__ import annotations
 from kojikey.cli.command import Argument, Call, Command, Flag
 from kojikey.cli.context import Context, context_of
 from kojikey.cli.options import JSON, NO_COLOR, QUIET
+from kojikey.cli.output.damaged_records import DamagedRecords
 from kojikey.config.settings import LOCAL, without_password
 from kojikey.model.errors import Effect, UsageError
 from kojikey.model.next_step import Hint, next_step
@@ -64,17 +65,20 @@ def use(call: Call) -> int:
             effect=Effect.NOTHING_CHANGED,
         )
     check_store(context, name)
+    damage = DamagedRecords(context.terminal, hint=Hint(next_step("doctor", "--store", name), " looks at every record"))
     if context.call[ROTATE_HERE]:
-        count = _rotate_here(context, name)
+        count = _rotate_here(context, name, damage)
         context.terminal.note(f"{counted(count, 'key')} of this store may now be rotated at the provider")
     is_changed = set_value(context.settings.home.config_file, ("store",), name)
     if context.settings.environ.get("KOJIKEY_STORE"):
         context.terminal.warn("KOJIKEY_STORE is set, and takes precedence over config.toml")
-    return show_change(context, "store use", {"name": "store", "value": name}, is_changed=is_changed)
+    return show_change(context, "store use", {"name": "store", "value": name}, is_changed=is_changed, damage=damage)
 
 
-def _rotate_here(context: Context, name: str) -> int:
+def _rotate_here(context: Context, name: str, damage: DamagedRecords) -> int:
     """Let a copied store create and revoke keys at their providers; return the number of keys.
+
+    A damaged key stays as it is, and is reported.
 
     Raises:
         StoreNotFound: it does not exist. StoreUnavailable, CannotOpen: the remaining keys are unchanged.
@@ -84,7 +88,7 @@ def _rotate_here(context: Context, name: str) -> int:
 
     open_store = wiring.open_existing(context.settings.for_store(name), context.person)
     try:
-        return rotate_here(open_store)
+        return rotate_here(open_store, damaged=damage)
     finally:
         open_store.close()
 
