@@ -107,12 +107,18 @@ def _check_paths(call: Call, paths: tuple[str, ...]) -> None:
 def _without_nested_paths(paths: tuple[str, ...]) -> tuple[str, ...]:
     """Return the paths except those inside another one and repeated ones, so that nothing is searched twice."""
     real_paths = {path: path if path == _STDIN else os.path.realpath(path) for path in paths}
+    named = frozenset(real_paths.values())
     kept: dict[str, str] = {}
     for path, real in real_paths.items():
-        folders = (other.rstrip(os.sep) + os.sep for other in real_paths.values() if other != real)
-        if not any(real.startswith(folder) for folder in folders):
+        if named.isdisjoint(_folders_above(real)):
             kept.setdefault(real, path)
     return tuple(kept.values())
+
+
+def _folders_above(path: str) -> Iterator[str]:
+    while (folder := os.path.dirname(path)) != path:
+        yield folder
+        path = folder
 
 
 def _named(path: str) -> str:
