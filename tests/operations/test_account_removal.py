@@ -1,4 +1,4 @@
-"""Removing an account deletes everything of it in one step, and no backup of it opens any more."""
+"""Removing an account deletes everything of it in one step, and no backup opens any more; and removing a single key."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from msgspec import structs
 
 from kojikey.model.errors import (
     AccountNotFound,
+    ChangedMeanwhile,
     KekMissing,
     RecordChanged,
     StoreFull,
@@ -146,20 +147,22 @@ class Meanwhile(FaultyStore):
         return super()._commit(changes, events)
 
 
+def touch(sample_store: SampleStore) -> None:
+    """Change a key and nothing else, as a test with the same outcome does."""
+    stored = sample_store.opener().read(key_ref(ACCOUNT, PROVIDER))
+    assert stored is not None
+    sample_store.opener().commit((Change(stored.ref, stored.document, stored.revision),))
+
+
 @pytest.mark.parametrize("what", ["add", "rotate", "remove", "touch"])
 def test_a_change_of_the_account_during_its_removal_is_removed_too(sample_store: SampleStore, what: str) -> None:
     sample_store.add()
-
-    def touch() -> None:  # a test with the same outcome changes a key and nothing else
-        stored = sample_store.opener().read(key_ref(ACCOUNT, PROVIDER))
-        assert stored is not None
-        sample_store.opener().commit((Change(stored.ref, stored.document, stored.revision),))
 
     acts = {
         "add": lambda: sample_store.add(NEW, provider="google_gemini"),
         "rotate": lambda: sample_store.rotate(),
         "remove": lambda: removing.remove(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER),
-        "touch": touch,
+        "touch": lambda: touch(sample_store),
     }
     keys, signed = accounts.remove_account(
         sample_store.open_store(Meanwhile(sample_store.opener(), acts[what])), account=ACCOUNT
@@ -199,3 +202,36 @@ def test_the_second_of_two_removals_finds_no_account(sample_store: SampleStore) 
     with pytest.raises(AccountNotFound):
         accounts.remove_account(sample_store.open_store(store), account=ACCOUNT)
     assert sample_store.actions() == ["added", "removed"]
+
+
+# a key
+
+
+@pytest.mark.parametrize("trouble", ["", "no KEK", "damaged account"])
+def test_a_key_that_is_tested_during_its_removal_is_removed(sample_store: SampleStore, trouble: str) -> None:
+    sample_store.add()
+    if trouble == "damaged account":
+        write_account(sample_store, audit="damaged")
+    store = Meanwhile(sample_store.opener(), lambda: touch(sample_store))
+    open_store = sample_store.open_store(store, environ={} if trouble == "no KEK" else None)
+    result = removing.remove(open_store, account=ACCOUNT, provider=PROVIDER)
+    assert (result.action, result.unsigned, result.unrecorded) == (
+        "removed", bool(trouble), trouble == "damaged account",
+    )  # fmt: skip
+    assert sample_store.key() is None
+
+
+@pytest.mark.parametrize("what", ["rotate", "remove"])
+def test_a_key_that_is_rotated_or_removed_during_its_removal_is_a_conflict(
+    sample_store: SampleStore, what: str
+) -> None:
+    sample_store.add()
+    acts = {
+        "rotate": lambda: sample_store.rotate(),
+        "remove": lambda: removing.remove(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER),
+    }
+    store = Meanwhile(sample_store.opener(), acts[what])
+    with pytest.raises(ChangedMeanwhile):
+        removing.remove(sample_store.open_store(store), account=ACCOUNT, provider=PROVIDER)
+    assert (sample_store.key() is None) == (what == "remove")
+    sample_store.verify()

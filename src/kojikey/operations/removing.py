@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from kojikey.model.errors import RecordChanged
-from kojikey.model.key import Key
+from functools import partial
+
+from kojikey.model.errors import ChangedMeanwhile, RecordChanged
+from kojikey.model.key import Key, Stage
+from kojikey.operations.compare_and_swap import retry_on_conflict
 from kojikey.operations.key_records import ensure_not_minting, key_of, stored_key
 from kojikey.operations.ledger import EventDraft, Ledger, Plan
 from kojikey.operations.open_store import OpenStore
@@ -25,14 +28,33 @@ def ensure_removable(stored: Stored) -> None:
 def remove(open_store: OpenStore, *, account: str, provider: str) -> ChangeResult:
     """Delete an account's key at a provider. Without the KEK the audit event is unsigned, and the result says so.
 
+    If somebody else changed the key first, but none of its values, for example recorded a test, this is repeated.
+
     Raises:
         KeyNotFound: the account has no key there. MintUnfinished: a key is being created at the provider.
-        ChangedMeanwhile: somebody else changed the key; it was not removed.
+        ChangedMeanwhile: somebody else rotated or removed the key; it was not removed here.
         StoreUnavailable: the key was not removed.
     """
-    stored = stored_key(open_store, account=account, provider=provider)
+    first = stored_key(open_store, account=account, provider=provider)
+    seen = _values(_readable(first))
+
+    def again() -> Stored:
+        found = open_store.store.read(first.ref)
+        if found is None or not seen or _values(_readable(found)) != seen:
+            raise ChangedMeanwhile(first.ref)
+        return found
+
+    return retry_on_conflict(partial(_removed, open_store), first, again, refs=(first.ref,))
+
+
+def _values(key: Key | None) -> list[tuple[Stage, str]]:
+    """Return the sealed values of a key with their stages; none for a damaged key."""
+    return [(version.stage, version.sealed) for version in key.versions] if key else []
+
+
+def _removed(open_store: OpenStore, stored: Stored) -> ChangeResult:
     ensure_removable(stored)
-    key = _readable(stored)
+    account, provider, key = stored.ref.account, stored.ref.provider, _readable(stored)
     current = key.current if key else None
     draft = EventDraft(
         "removed", provider, current.number if current else None, current.fingerprint if current else None
