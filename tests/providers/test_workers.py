@@ -39,6 +39,7 @@ from kojikey.providers.requests.worker_messages import (
 )
 from kojikey.providers.requests.worker_pool import WorkerPool, worker_environment
 from kojikey.testing import Sandbox, SandboxKey
+from support.each import each
 from support.probing import CATALOG
 
 T = TypeVar("T")
@@ -154,6 +155,44 @@ def test_an_answer_or_a_fault_of_a_worker_arrives_unchanged(got: Answer | Fault)
 @pytest.mark.parametrize("trouble", [None, Trouble(None), Trouble(Reason.RATE_LIMITED)])
 def test_the_state_of_an_endpoint_arrives(trouble: Trouble | None) -> None:
     assert trouble_of(sent(circuit_message("elevenlabs", "https://e.example", trouble))) == trouble
+
+
+MALFORMED_VERDICTS: list[Message] = [
+    {},
+    {"verdict": None},
+    {"verdict": {}},
+    {"verdict": {"reason": "no such reason", "authentic": None, "hint": "", "usage": None}},
+    {"verdict": {"reason": "ok", "authentic": "yes", "hint": "", "usage": None}},
+    {"verdict": {"reason": "ok", "authentic": True, "hint": 7, "usage": None}},
+    {"verdict": {"reason": "ok", "authentic": True, "hint": [7], "usage": None}},
+    {"verdict": {"reason": "ok", "authentic": True, "hint": [[]], "usage": None}},
+    {"verdict": {"reason": "ok", "authentic": True, "hint": [["test", "x", None, 1]], "usage": None}},
+    {"verdict": {"reason": "ok", "authentic": True, "hint": "", "usage": {"unit": 7}}},
+    {"verdict": {"reason": "ok", "authentic": True, "hint": "", "usage": {"unit": "credits", "used": "7"}}},
+    {"verdict": {"reason": "ok", "authentic": True, "hint": "", "usage": {"unit": "credits", "more": 1}}},
+    {"error": None},
+    {"error": {"is_network": False, "message": 7, "hint": None, "effect": None}},
+    {"error": {"is_network": False, "message": "", "hint": None, "effect": 7}},
+]
+
+
+@each("message", MALFORMED_VERDICTS)
+def test_a_verdict_of_another_form_is_refused(message: Message) -> None:
+    with pytest.raises((ValueError, KeyError, TypeError)):
+        verdict_of(message)
+
+
+@each("message", [{}, {"status": "200", "headers": {}}, {"status": 429, "headers": 7}, {"fault": []},
+                  {"status": 429, "headers": {"retry-after": 7}}])  # fmt: skip
+def test_an_answer_of_another_form_is_refused(message: Message) -> None:
+    with pytest.raises((ValueError, KeyError, TypeError)):
+        seen_of(message)
+
+
+@each("line", [b"", b"x", b"[]", b"7", b"\xff", b"[" * 100_000])
+def test_a_line_that_is_no_message_is_refused(line: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - of several causes
+        decoded(line)
 
 
 # --- what a worker knows of the run ---
@@ -283,6 +322,41 @@ def test_a_key_that_ends_two_workers_is_not_judged(sandbox: Sandbox, monkeypatch
     verdict = with_pool(lambda pool: pool.test(request), jobs=1)
     assert (verdict.reason, verdict.attempts, verdict.authentic) == (Reason.UNKNOWN, 0, None)
     assert "a second one" in verdict.detail
+
+
+@processes
+@pytest.mark.parametrize("answer", ['"verdict":{}', '"verdict":7', '"error":[]', '"x":1'])
+def test_a_malformed_verdict_ends_its_worker_and_a_second_one_leaves_the_key_unjudged(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    """Each of these workers gives that answer to its first test, and then waits."""
+    writing = (
+        "import json; print('{\"pong\": 0}', flush=True); input(); number = json.loads(input())['test']; "
+        f"print('{{\"test\":' + str(number) + ',{answer}}}', flush=True); input()"
+    )
+    monkeypatch.setattr(worker_pool, "PROGRAM", ("-c", writing))
+    request = request_for(sandbox.key("elevenlabs", "ok"))
+    verdict = with_pool(lambda pool: pool.test(request), jobs=1)
+    assert (verdict.reason, verdict.attempts, verdict.authentic) == (Reason.UNKNOWN, 0, None)
+
+
+@processes
+def test_a_malformed_report_of_a_worker_ends_it_and_another_tests_the_key(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = request_for(sandbox.key("elevenlabs", "ok"))
+
+    async def reported(pool: WorkerPool) -> tuple[Verdict, bool]:
+        await pool.test(request)
+        worker = pool._workers[0]
+        assert worker.process.stdout is not None
+        line = {"saw": ["elevenlabs", request.base_url], "status": 429, "headers": {"retry-after": 7}}
+        worker.process.stdout.feed_data(encoded(line))
+        await asyncio.sleep(0)
+        return await pool.test(request), worker.is_ended
+
+    verdict, is_ended = with_pool(reported, jobs=1)
+    assert (verdict.reason, is_ended) == (Reason.OK, True)
 
 
 @processes

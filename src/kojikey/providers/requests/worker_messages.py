@@ -51,7 +51,10 @@ def encoded(message: Message) -> bytes:
 
 def decoded(line: bytes) -> Message:
     """Return the message in a line. Raises ValueError if there is none."""
-    message = json.loads(line)
+    try:
+        message = json.loads(line)
+    except RecursionError:
+        raise ValueError("too deep") from None
     if not isinstance(message, dict):
         raise ValueError("not a message")  # noqa: TRY004 - as for a line that is not JSON
     return message
@@ -116,17 +119,19 @@ def verdict_of(message: Message) -> Verdict:
         raise _error_of(message["error"])
     fields = message["verdict"]
     verdict = convert({**fields, "hint": "", "usage": None}, Verdict)
-    # `convert` would make every number of the usage a float
-    usage = Usage(**fields["usage"]) if fields["usage"] else None
+    usage = None
+    if fields["usage"]:
+        convert(fields["usage"], Usage)  # a check alone: its result would have each number as a float
+        usage = Usage(**fields["usage"])
     return structs.replace(verdict, hint=_hint_of(fields["hint"]), usage=usage)
 
 
 def _error_of(fields: Message) -> KojikeyError:
     kind = BadNetworkSettings if fields["is_network"] else UsageError
     return kind(
-        fields["message"],
+        convert(fields["message"], str),
         hint=_hint_of(fields["hint"]) if fields["hint"] else None,
-        effect=fields["effect"],
+        effect=convert(fields["effect"], str | None),
     )
 
 
@@ -140,7 +145,8 @@ def _hint_fields(hint: str) -> str | list[Any]:
 def _hint_of(fields: str | list[Any]) -> str:
     if isinstance(fields, str):
         return fields
-    return Hint(*(part if isinstance(part, str) else NextCommand(part[0], tuple(part[1]), part[2]) for part in fields))
+    parts = convert(fields, list[str | tuple[str, tuple[str, ...], str | None]])
+    return Hint(*(part if isinstance(part, str) else NextCommand(*part) for part in parts))
 
 
 # --- the state that all workers share ---
@@ -172,4 +178,4 @@ def seen_of(message: Message) -> Answer | Fault:
     """Return the answer or fault that a message reports."""
     if "fault" in message:
         return Fault(Reason(message["fault"]))
-    return Answer(message["status"], message["headers"], b"")
+    return Answer(convert(message["status"], int), convert(message["headers"], dict[str, str]), b"")

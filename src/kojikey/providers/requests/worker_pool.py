@@ -22,6 +22,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from kojikey.model import timestamps
+from kojikey.model.bugs import BugElsewhere
+from kojikey.model.errors import UsageError
 from kojikey.model.next_step import Hint, next_step
 from kojikey.model.verdict import Reason, Verdict
 from kojikey.providers.requests.channel import Channel
@@ -223,7 +225,7 @@ class _Worker:
 
     process: asyncio.subprocess.Process
     take: Callable[[_Worker, Message], None]
-    tests: dict[int, asyncio.Future[Message]] = field(default_factory=dict)
+    tests: dict[int, asyncio.Future[Verdict]] = field(default_factory=dict)
     silent_ticks: int = 0
     is_ready: bool = False
     is_ended: bool = False
@@ -236,10 +238,11 @@ class _Worker:
         """Send a test to the worker and return its verdict. Raises _EndedError if the worker ends before."""
         if self.is_ended:
             raise _EndedError
-        answer = self.tests[number] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+        self.tests[number] = answer
         self.channel.send(message)
         try:
-            return verdict_of(await answer)
+            return await answer
         finally:
             self.tests.pop(number, None)
 
@@ -271,8 +274,12 @@ class _Worker:
                 self.take(self, message)
             return
         answer = self.tests.get(message["test"])
-        if answer is not None and not answer.done():
-            answer.set_result(message)
+        if answer is None or answer.done():
+            return
+        try:
+            answer.set_result(verdict_of(message))
+        except (UsageError, BugElsewhere) as error:
+            answer.set_exception(error)
 
     def end(self) -> None:
         """Close the pipe to the process, which ends it at once, and fail its tests, so that others make them."""
