@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from support.program import COMMAND, SECONDS, Ended, Program, pieces_in
+from support.program import COMMAND, PATIENT, SECONDS, Ended, Program, pieces_in
 from support.pseudo_terminal import printed_on_a_terminal
 
 BATCHES = ["add", "rotate"]
@@ -239,7 +239,7 @@ def test_after_a_stop_at_any_point_the_same_batch_finishes_the_rest(
     kojikey.sandbox.forget()
     with kojikey.sandbox.hold(after=after):
         running = subprocess.Popen(
-            [*COMMAND, "add", "--batch", str(path), "--concurrency", "2"],
+            [*COMMAND, "add", "--batch", str(path), "--concurrency", "2", *PATIENT],
             env=kojikey.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         while len(kojikey.sandbox.requests) <= after:

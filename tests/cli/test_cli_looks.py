@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from support.program import KEK, Program
+from support.program import KEK, PATIENT, Program
 from support.pseudo_terminal import end, on_a_terminal, printed_on_a_terminal
 
 ESCAPE = "\x1b"
@@ -164,7 +164,7 @@ def test_the_status_line_is_only_on_a_terminal(kojikey: Program) -> None:
     ended = kojikey("test")
     assert ended.err == "kojikey: asking the providers\n"
     assert kojikey("test", "--quiet").err == ""
-    with kojikey.sandbox.hold() as gate, on_a_terminal(kojikey, "test") as child:
+    with kojikey.sandbox.hold() as gate, on_a_terminal(kojikey, "test", *PATIENT) as child:
         kojikey.sandbox.wait_for_request()
         child.expect_exact("asking the providers")
         gate.open()

@@ -11,7 +11,7 @@ from typing import Any
 import pexpect
 import pytest
 
-from support.program import COMMAND, Program, pieces_in
+from support.program import COMMAND, PATIENT, Program, pieces_in
 from support.pseudo_terminal import echoes, end, hides, on_a_terminal, shown, type_key
 
 CTRL_C, CTRL_D = "\x03", "\x04"
@@ -308,7 +308,7 @@ def test_ctrl_c_during_a_rotation_keeps_both_keys_and_reports_it(kojikey: Progra
     acme = ("--account", "acme")
     kojikey.added("elevenlabs", "ok", *acme)
     key = kojikey.key("elevenlabs", "ok_2")
-    with kojikey.sandbox.hold(), on_a_terminal(kojikey, "rotate", "elevenlabs", *acme, columns=200) as child:
+    with kojikey.sandbox.hold(), on_a_terminal(kojikey, "rotate", "elevenlabs", *acme, *PATIENT, columns=200) as child:
         type_key(child, "key (hidden): ", key.key)
         kojikey.sandbox.wait_for_request()
         child.send(CTRL_C)
@@ -329,7 +329,7 @@ def test_ctrl_c_during_a_test_saves_nothing(kojikey: Program, arguments: tuple[s
         kojikey.added()
     before = kojikey.contents()
     more = ["--base-url", key.base_url, "--from-env", "NEW"] if arguments[0] == "add" else []
-    with kojikey.sandbox.hold(), on_a_terminal(kojikey, *arguments, *more, NEW=key.key) as child:
+    with kojikey.sandbox.hold(), on_a_terminal(kojikey, *arguments, *PATIENT, *more, NEW=key.key) as child:
         kojikey.sandbox.wait_for_request()
         child.send(CTRL_C)
         code, text = end(child)

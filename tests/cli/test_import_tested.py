@@ -11,7 +11,7 @@ import pytest
 
 from support.importing import GROQ, OPENAI, own_provider, run, told, value, write
 from support.importing import folder as folder
-from support.program import COMMAND, Program
+from support.program import COMMAND, PATIENT, Program
 from support.pseudo_terminal import end, on_a_terminal
 
 
@@ -142,7 +142,7 @@ def test_an_import_that_is_killed_during_its_test_leaves_what_was_there(kojikey:
     write(folder, f"XI_API_KEY={new.key}\n")
     kojikey.sandbox.forget()
     with kojikey.sandbox.hold():
-        process = started(kojikey, "import", "--rotate", "--comment-out")
+        process = started(kojikey, "import", "--rotate", "--comment-out", *PATIENT)
         kojikey.sandbox.wait_for_request()
         process.kill()
         process.communicate(timeout=60)
@@ -160,7 +160,7 @@ def test_ctrl_c_reports_staged_keys_and_does_not_change_the_file(kojikey: Progra
     write(folder, f"XI_API_KEY={kojikey.key('elevenlabs', 'ok_2').key}\nXAI_API_KEY=Bearer x\n")
     kojikey.sandbox.forget()
     with kojikey.sandbox.hold():
-        process = started(kojikey, "import", "--rotate", "--comment-out", "--json")
+        process = started(kojikey, "import", "--rotate", "--comment-out", "--json", *PATIENT)
         kojikey.sandbox.wait_for_request()
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)

@@ -19,7 +19,7 @@ from kojikey.cli.commands.test.usable_cores import usable_cores
 from kojikey.testing import Sandbox, load_key
 from kojikey.testing.sandbox.journal import Journal, RecordedRequest
 from support.many import PROVIDERS, account_name, fill_home
-from support.program import COMMAND, KEK, SECONDS, Program
+from support.program import COMMAND, KEK, PATIENT, SECONDS, Program
 
 REASONS = ("ok", "missing_permission", "invalid_key")
 ALL = ("test", "--all-accounts", "--json")
@@ -51,7 +51,7 @@ def without_times(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def started(program: Program, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [*COMMAND, *arguments], env=program.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*COMMAND, *arguments, *PATIENT], env=program.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
 
 

@@ -12,11 +12,11 @@ import pytest
 
 from kojikey.cli.commands.test.key_run import FEW
 from support.many import fill_home
-from support.program import COMMAND, KEK, SECONDS, Program
+from support.program import COMMAND, KEK, PATIENT, SECONDS, Program
 
 ACCOUNTS = FEW // 2 + 2  # each has two keys
 KEYS = 2 * ACCOUNTS
-ALL = ("test", "--all-accounts", "--jsonl", "--jobs", "1", "--concurrency", "4")
+ALL = ("test", "--all-accounts", "--jsonl", "--jobs", "1", "--concurrency", "4", *PATIENT)
 
 
 @pytest.fixture

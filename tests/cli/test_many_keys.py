@@ -20,7 +20,7 @@ from kojikey.providers.requests.traffic import Traffic
 from kojikey.stores.sqlite.store import SqliteStore
 from kojikey.testing import Sandbox
 from support.many import PROVIDERS, fill_home
-from support.program import COMMAND, KEK, SECONDS, Program
+from support.program import COMMAND, KEK, PATIENT, SECONDS, Program
 
 
 @pytest.fixture
@@ -220,7 +220,7 @@ def test_an_endpoint_that_is_down_is_reported_once_and_its_keys_are_left_for_ano
 def test_ctrl_c_keeps_finished_outcomes_and_prints_how_to_continue(many: Program) -> None:
     with many.sandbox.hold(after=20):
         running = subprocess.Popen(
-            [*COMMAND, "test", "--all-accounts", "--concurrency", "2", "--json"],
+            [*COMMAND, "test", "--all-accounts", "--concurrency", "2", "--json", *PATIENT],
             env=many.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         while len(many.sandbox.requests) < 22:
@@ -245,7 +245,8 @@ def test_a_continued_run_names_the_start_of_the_first_one(many: Program) -> None
     many.sandbox.forget()
     with many.sandbox.hold(after=2):
         running = subprocess.Popen(
-            [*COMMAND, "test", "--all-accounts", "--not-tested-since", "2026-11-23T04:47:00Z", "--concurrency", "1"],
+            [*COMMAND, "test", "--all-accounts", "--not-tested-since", "2026-11-23T04:47:00Z", "--concurrency", "1",
+             *PATIENT],
             env=many.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         while len(many.sandbox.requests) < 3:

@@ -20,7 +20,7 @@ from kojikey.stores.base import Change, Query
 from kojikey.stores.sqlite.store import SqliteStore
 from kojikey.testing import Sandbox, load_key
 from support.many import account_name, fill_home
-from support.program import COMMAND, KEK, SECONDS, Program
+from support.program import COMMAND, KEK, PATIENT, SECONDS, Program
 
 
 @pytest.fixture
@@ -112,10 +112,11 @@ def test_the_keys_that_do_not_open_are_listed(few: Program, monkeypatch: pytest.
 
 
 def test_a_run_whose_output_is_closed_stops_and_fails(few: Program) -> None:
+    """The tests are made one after another, so that the first requests are those of the first key."""
     few.sandbox.forget()
     with few.sandbox.hold(after=4):
         running = subprocess.Popen(
-            [*COMMAND, "test", "--all-accounts", "--jsonl", "--rate", "4"],
+            [*COMMAND, "test", "--all-accounts", "--jsonl", "--concurrency", "1", "--rate", "4", *PATIENT],
             env=few.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert running.stdout

@@ -18,7 +18,7 @@ from unittest import mock
 import pytest
 
 from kojikey.testing import SandboxKey
-from support.program import COMMAND, KEK, Program, pieces_in
+from support.program import COMMAND, KEK, PATIENT, Program, pieces_in
 
 SLOW = ("timeout", "rate_limited", "provider_unavailable", "unreachable")  # retried, and of no words of the provider
 OTHER = {
@@ -212,7 +212,7 @@ def processes() -> Iterator[tuple[int, bytes]]:
 def test_no_process_has_the_key_in_its_arguments_or_environment_while_it_is_tested(
     kojikey: Program, canary: SandboxKey
 ) -> None:
-    command = [*COMMAND, "add", canary.provider, "--stdin", "--base-url", canary.base_url]
+    command = [*COMMAND, "add", canary.provider, "--stdin", "--base-url", canary.base_url, *PATIENT]
     with kojikey.sandbox.hold() as gate:
         process = subprocess.Popen(
             command, env=kojikey.environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE

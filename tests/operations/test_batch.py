@@ -19,7 +19,7 @@ from kojikey.model.errors import UsageError
 from kojikey.operations.rotating_many import FailedLine, RunSettings, rotate_all
 from kojikey.testing import Sandbox, load_key
 from support.many import account_name, fill_home
-from support.program import COMMAND, KEK, SECONDS, Ended, Program, pieces_in
+from support.program import COMMAND, KEK, PATIENT, SECONDS, Ended, Program, pieces_in
 from support.sample_store import ADAPTERS, SampleStore
 
 ACCOUNTS = 6
@@ -207,7 +207,7 @@ def test_a_batch_killed_at_any_line_is_finished_by_the_same_batch(filled: Progra
     filled.sandbox.forget()
     with filled.sandbox.hold(after=after):
         running = subprocess.Popen(
-            [*COMMAND, "rotate", "--batch", str(path), "--concurrency", "2"],
+            [*COMMAND, "rotate", "--batch", str(path), "--concurrency", "2", *PATIENT],
             env=filled.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
         while len(filled.sandbox.requests) <= after:
@@ -228,7 +228,7 @@ def test_ctrl_c_stops_a_batch_at_once_and_the_same_batch_finishes_it(filled: Pro
     filled.sandbox.forget()
     with filled.sandbox.hold(after=5):
         running = subprocess.Popen(
-            [*COMMAND, "rotate", "--batch", str(path), "--concurrency", "2"],
+            [*COMMAND, "rotate", "--batch", str(path), "--concurrency", "2", *PATIENT],
             env=filled.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         while len(filled.sandbox.requests) <= 5:
@@ -252,7 +252,7 @@ def test_finished_lines_behind_one_that_hangs_are_reported_at_a_stop(filled: Pro
     filled.sandbox.fault("google_gemini", "slow")
     filled.sandbox.forget()
     running = subprocess.Popen(
-        [*COMMAND, "rotate", "--batch", str(path)],
+        [*COMMAND, "rotate", "--batch", str(path), *PATIENT],
         env=filled.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     while versions(filled)[:3] != [2, 2, 2]:
@@ -271,7 +271,7 @@ def test_a_batch_stops_and_fails_if_nobody_reads_its_output(filled: Program, tmp
     filled.sandbox.forget()
     with filled.sandbox.hold(after=2):
         running = subprocess.Popen(
-            [*COMMAND, "rotate", "--batch", str(path), "--concurrency", "1"],
+            [*COMMAND, "rotate", "--batch", str(path), "--concurrency", "1", *PATIENT],
             env=filled.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert running.stdout

@@ -19,13 +19,11 @@ from kojikey.stores.registry import store_from_url
 from kojikey.stores.sqlite.store import SqliteStore
 from kojikey.testing.sandbox.management import Managed
 from support.exhaustive import exhaustive_except
-from support.program import COMMAND, KEK, Program
+from support.program import COMMAND, KEK, PATIENT, Program
 from support.sample_store import SampleStore
 from support.servers.postgres import Server
 
 PROVIDER = "deepgram"  # whose keys manage themselves: each account has its own admin key
-# No request that is held back may end by itself, however slow the machine is.
-PATIENT = ("--timeout", "300")
 DUE = ("rotate", "--due", "--mint", "--all-accounts", "--no-input", "--propagation", "0s", "--jsonl", *PATIENT)
 SOON = KeySettings(expires_at="2026-11-29T00:00:00Z")
 SECONDS = 300

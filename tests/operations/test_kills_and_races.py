@@ -16,7 +16,7 @@ import pytest
 
 from kojikey.operations.audit import auditing
 from kojikey.testing import SandboxKey
-from support.program import COMMAND, Program
+from support.program import COMMAND, PATIENT, Program
 from support.sample_store import ADAPTERS, KEKS, NEW, OLD, SECOND_KEK, Held, SampleStore
 
 SECONDS = 60
@@ -56,11 +56,11 @@ def ended(process: subprocess.Popen[str]) -> int:
 
 
 def adding(kojikey: Program, key: SandboxKey, *more: str) -> subprocess.Popen[str]:
-    return start(kojikey, "add", key.provider, "--stdin", "--base-url", key.base_url, *more, stdin=key.key)
+    return start(kojikey, "add", key.provider, "--stdin", "--base-url", key.base_url, *PATIENT, *more, stdin=key.key)
 
 
 def rotating(kojikey: Program, key: SandboxKey, *more: str) -> subprocess.Popen[str]:
-    return start(kojikey, "rotate", key.provider, "--stdin", *more, stdin=key.key)
+    return start(kojikey, "rotate", key.provider, "--stdin", *PATIENT, *more, stdin=key.key)
 
 
 def revealed(kojikey: Program, provider: str = "elevenlabs") -> str:

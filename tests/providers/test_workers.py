@@ -81,14 +81,16 @@ def without_times(verdict: Verdict) -> Verdict:
     return replace(verdict, checks=checks, latency_ms=0, tested_at="")
 
 
-def with_pool(work: Callable[[WorkerPool], Awaitable[T]], *, jobs: int = 2, traffic: Traffic | None = None) -> T:
-    """Do some work with a pool, within a time limit."""
+def with_pool(
+    work: Callable[[WorkerPool], Awaitable[T]], *, jobs: int = 2, traffic: Traffic | None = None, timeout: float = 10.0
+) -> T:
+    """Do some work with a pool, within a time limit. ``timeout`` is that of a request."""
     said: list[str] = []
 
     async def run() -> T:
         pool = WorkerPool(
             jobs,
-            timeout=10.0,
+            timeout=timeout,
             traffic=traffic or Traffic(),
             folder="/nonexistent",
             warn=said.append,
@@ -272,7 +274,7 @@ def test_tests_are_divided_evenly(sandbox: Sandbox) -> None:
         await asyncio.gather(*tests)
         return counts
 
-    assert with_pool(busy, jobs=4) == [2, 2, 2, 2]
+    assert with_pool(busy, jobs=4, timeout=SECONDS) == [2, 2, 2, 2]
 
 
 @processes
@@ -289,7 +291,7 @@ def test_the_keys_of_a_worker_that_dies_are_tested_by_another(sandbox: Sandbox, 
             await pool._workers[0].process.wait()
         return await asyncio.gather(*tests), before, pids_of(pool)
 
-    verdicts, before, after = with_pool(killed)
+    verdicts, before, after = with_pool(killed, timeout=SECONDS)
     assert [verdict.reason for verdict in verdicts] == [Reason.OK] * 6
     assert before[0] not in after
     assert len(after) == 2, "no other worker took its place"
@@ -351,8 +353,9 @@ def test_a_malformed_report_of_a_worker_ends_it_and_another_tests_the_key(
         worker = pool._workers[0]
         assert worker.process.stdout is not None
         line = {"saw": ["elevenlabs", request.base_url], "status": 429, "headers": {"retry-after": 7}}
+        (listening,) = pool._listening
         worker.process.stdout.feed_data(encoded(line))
-        await asyncio.sleep(0)
+        await listening
         return await pool.test(request), worker.is_ended
 
     verdict, is_ended = with_pool(reported, jobs=1)

@@ -23,6 +23,8 @@ from kojikey.testing import Sandbox, SandboxKey
 
 KEK = base64.urlsafe_b64encode(bytes(range(32))).decode()
 SECONDS = 60
+# For a request that the sandbox holds back: it must not end by itself, however slow the machine is.
+PATIENT = ("--timeout", "300")
 LONGEST_SHOWN = 4
 SLICE = 8
 
