@@ -1,7 +1,7 @@
 """Writes a file completely or not at all: afterwards there is the old file or the whole new one.
 
-Owns: the temporary file beside it, its mode and owner, and that the new file and its name have reached the disk. Must
-not: know the content.
+Owns: the temporary file beside it, its mode and owner, the new name, and that both have reached the disk. Must not:
+know the content.
 """
 
 from __future__ import annotations
@@ -33,13 +33,38 @@ def write_whole(
         if may_replace:
             os.replace(temporary, path)
         else:
-            os.link(temporary, path)
-            os.unlink(temporary)
+            give_new_name(temporary, path)
     except BaseException:
         if os.path.exists(temporary):
             os.unlink(temporary)
         raise
     sync_folder(os.path.dirname(os.path.abspath(path)))
+
+
+def give_new_name(unfinished: str, path: str) -> None:
+    """Give a finished file its name, if no other file has it.
+
+    Raises:
+        FileExistsError: another file has it, and is unchanged. OSError: the file has not got the name.
+    """
+    try:
+        os.link(unfinished, path)  # not a rename, which would replace an existing file
+    except FileExistsError:
+        raise
+    except OSError as error:
+        import errno
+
+        if error.errno not in {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}:
+            raise
+        # For file systems without links (FAT, some network ones). A crash between the two steps leaves an empty file.
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        try:
+            os.replace(unfinished, path)
+        except OSError:
+            os.unlink(path)
+            raise
+    else:
+        os.unlink(unfinished)
 
 
 def _resemble(descriptor: int, path: str, like: os.stat_result) -> None:

@@ -108,6 +108,8 @@ def created_whole(path: str, place: str, build: Callable[[str], None]) -> None:
     Raises:
         StoreExists: there is a file of that name, perhaps a broken one; it was not changed.
     """
+    from kojikey.model.atomic_file import give_new_name
+
     real = os.path.realpath(path)
     folder = os.path.dirname(real)
     if not os.path.lexists(real):
@@ -122,35 +124,13 @@ def created_whole(path: str, place: str, build: Callable[[str], None]) -> None:
     try:
         build(unfinished)
         _sync(unfinished)
-        _give_name(unfinished, real, place)
+        give_new_name(unfinished, real)
+    except FileExistsError:
+        raise StoreExists(place) from None
     finally:
         if os.path.lexists(unfinished):
             os.unlink(unfinished)
     _sync(folder)
-
-
-def _give_name(unfinished: str, real: str, place: str) -> None:
-    # a link, because a rename would replace an existing file
-    try:
-        os.link(unfinished, real)
-    except FileExistsError:
-        raise StoreExists(place) from None
-    except OSError as error:
-        import errno
-
-        if error.errno not in {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}:
-            raise
-        _reserve_and_rename(unfinished, real, place)
-
-
-def _reserve_and_rename(unfinished: str, real: str, place: str) -> None:
-    # for file systems without links (FAT, some network ones): a crash between the two steps leaves an empty file, which
-    # is reported as such
-    try:
-        os.close(os.open(real, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    except FileExistsError:
-        raise StoreExists(place) from None
-    os.replace(unfinished, real)
 
 
 def _make_folders(folder: str, place: str) -> None:
