@@ -231,8 +231,18 @@ def test_each_source_that_was_not_read_has_its_own_hint(kojikey: Program, folder
     assert "names and values\n  correct it, then run the command again\n" in ended.err
 
 
+def test_a_failure_of_the_run_is_named_beside_a_source_that_was_not_read(kojikey: Program, folder: Path) -> None:
+    write(folder, f"OPENAI_API_KEY={OPENAI}\n")
+    ended = kojikey("import", "nowhere", ".env", HTTPS_PROXY="http://proxy.example:99999")
+    assert ended.code == 2
+    assert "nowhere was not read: there is no such file\n  name a file that exists\n" in ended.err
+    assert "HTTPS_PROXY" in ended.err
+
+
 def test_standard_input_without_a_key_is_called_that(kojikey: Program, folder: Path) -> None:
-    assert "kojikey: standard input has no key; nothing was changed" in kojikey("import", "-", stdin="A=1\n").err
+    ended = kojikey("import", "-", stdin="A=1\n")
+    assert ended.err == "kojikey: standard input has no key; nothing was changed\n"
+    assert ended.said.count("--map NAME=PROVIDER") == 1
 
 
 def test_a_mapped_name_that_no_source_has_is_named(kojikey: Program, folder: Path) -> None:

@@ -98,8 +98,10 @@ def write(report: Report) -> int:
 
 
 def _say_failures(report: Report) -> None:
-    """Print the failures that are not about one key on stderr; hints about keys are in the lines below the table."""
-    failures = report.file_failures or ([report.error] if report.error else [])
+    """Print the failures that are not about one key on stderr; other hints are in the lines below the table."""
+    failures = report.file_failures
+    if report.error is not None and (report.failure is not None or not failures):
+        failures.append(report.error._replace(hint=None))
     if report.is_dry_run and not failures and not report.rows:
         report.context.terminal.note(_nothing_found(report))
     for failure in failures:
