@@ -114,7 +114,9 @@ def test_a_key_that_failed_its_last_test_is_marked_for_a_person(kojikey: Program
     ended = kojikey("doctor")
     assert ended.code == 0
     assert "! default/elevenlabs  was rejected by its last test (invalid_key)\n" in ended.out
-    assert "    kojikey rotate elevenlabs --account default\n" in ended.out
+    assert "    kojikey rotate elevenlabs\n" in ended.out
+    kojikey.added("elevenlabs", "invalid_key", "--no-test", "--account", "acme")
+    assert "    kojikey test elevenlabs --account acme\n" in kojikey("doctor", KOJIKEY_ACCOUNT="acme").out
 
 
 @pytest.mark.parametrize("is_sealed_text", [True, False])

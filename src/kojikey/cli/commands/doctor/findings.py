@@ -92,17 +92,19 @@ def _keys(found: KeysTried) -> Finding:
 
 
 def _waiting(found: KeyWaits) -> Finding:
-    name, words = f"{found.account}/{found.provider}", (found.provider, "--account", found.account)
+    name = f"{found.account}/{found.provider}"
+
+    def command(step: str, *options: str) -> Hint:
+        return next_step(step, found.provider, *options, account=found.account)
+
     if found.what == "staged":
-        return Finding(name, "note", "a rotation is not finished", next_step("rotate", *words, "--resume"))
+        return Finding(name, "note", "a rotation is not finished", command("rotate", "--resume"))
     if found.what == "expired":
-        return Finding(name, "note", f"expired on {str(found.expired_at)[:10]}", next_step("rotate", *words))
+        return Finding(name, "note", f"expired on {str(found.expired_at)[:10]}", command("rotate"))
     if found.last is not None:
         detail = f"was {found.last.outcome} by its last test ({found.last.reason})"
-        return Finding(
-            name, "note", detail, next_step("rotate" if found.last.outcome == "rejected" else "test", *words)
-        )
-    return Finding(name, "note", "was never tested", next_step("test", *words))
+        return Finding(name, "note", detail, command("rotate" if found.last.outcome == "rejected" else "test"))
+    return Finding(name, "note", "was never tested", command("test"))
 
 
 def _trail(found: TrailVerified) -> Finding:
