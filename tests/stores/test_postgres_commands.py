@@ -71,6 +71,10 @@ def test_a_role_can_use_its_granted_accounts_and_sees_no_others(
     before = as_bob("list", "--all-accounts", "--json")
     assert before.code == 7
     assert f"the role {bob}, which lacks USAGE" in before.error["message"]
+    named = as_bob("list", "--all-accounts", "--json", "--store", as_bob.environ["KOJIKEY_STORE"], KOJIKEY_STORE=None)
+    for refused in (before, named):  # the owner cannot use bob's URL
+        command = f"kojikey store grant ACCOUNT {bob} --store STORE"
+        assert refused.error["hint"] == f"the owner of the store runs: {command}"
     granted = team("store", "grant", "acme", bob, "--json")
     assert granted.result == {"account": "acme", "role": bob, "action": "granted", "audit_signed": True}
     assert [row["account"] for row in as_bob("list", "--all-accounts", "--json").results] == ["acme"]

@@ -28,6 +28,12 @@ from kojikey.model.next_step import Hint, next_step
 from kojikey.stores.error_template import ErrorTemplate
 from kojikey.stores.postgres.address import Address
 
+
+def _owners(command: str, *words: str) -> Hint:
+    """Return a command for the store's owner: not with our ``--store``, whose URL has the role that was refused."""
+    return next_step(command, *words, "--store", "STORE")
+
+
 _SAME_AGAIN = Hint("run the command again; ", next_step("doctor"), " looks at the store")
 _LOST = ErrorTemplate(StoreUnreachable, "lost its connection", _SAME_AGAIN)
 _STOPPING = ErrorTemplate(StoreUnreachable, "is starting up or shutting down", "try again shortly")
@@ -67,17 +73,17 @@ _STATES: dict[str, ErrorTemplate] = {
     "KJK01": ErrorTemplate(  # raised by a trigger of access.py
         StoreDenied,
         "has this account disabled, and only the store's owner can enable it: you are connected as {role}",
-        Hint("the owner of the store runs: ", next_step("account enable", "ACCOUNT")),
+        Hint("the owner of the store runs: ", _owners("account enable", "ACCOUNT")),
     ),
     "KJK03": ErrorTemplate(
         StoreDenied,
         "does not let the role {role} write an account's document of another form",
-        Hint("the owner of the store can check it: ", next_step("audit", "--verify", "--account", "ACCOUNT")),
+        Hint("the owner of the store can check it: ", _owners("audit", "--verify", "--account", "ACCOUNT")),
     ),
     "KJK04": ErrorTemplate(
         StoreDenied,
         "takes only the next event of an account, not another one of the role {role}",
-        Hint("the owner of the store can check it: ", next_step("audit", "--verify", "--account", "ACCOUNT")),
+        Hint("the owner of the store can check it: ", _owners("audit", "--verify", "--account", "ACCOUNT")),
     ),
     "KJK02": ErrorTemplate(StoreDenied, "keeps every event as it is", "events are only ever added"),
     "25006": _READ_ONLY, "25P03": _LOST, "28": _DENIED, "42501": _DENIED,
@@ -194,13 +200,13 @@ def denied(address: Address, role: str, lacking: list[str]) -> StoreDenied:
         return StoreDenied(
             address.place,
             f"does not let the role {role} do that: it was not granted the account, or only the store's owner may",
-            hint=Hint("the owner of the store runs: ", next_step("store grant", "ACCOUNT", role)),
+            hint=Hint("the owner of the store runs: ", _owners("store grant", "ACCOUNT", role)),
             effect=Effect.NOTHING_CHANGED,
         )
     return StoreDenied(
         address.place,
         f"refused the role {role}, which lacks {', '.join(lacking)}",
-        hint=Hint("the owner of the store runs: ", next_step("store grant", "ACCOUNT", role)),
+        hint=Hint("the owner of the store runs: ", _owners("store grant", "ACCOUNT", role)),
         effect=Effect.NOTHING_CHANGED,
     )
 
