@@ -45,3 +45,16 @@ def test_a_command_opens_no_folder_above_its_own_to_others(kojikey: Program, tmp
     home = tmp_path / "new" / ".config" / "kojikey"
     assert kojikey(*words.split(), KOJIKEY_HOME=str(home)).code == 0
     assert modes(home, home.parent, home.parent.parent) == [0o700, 0o700, 0o700]
+
+
+def test_a_path_of_more_folders_than_python_has_frames_is_created(tmp_path: Path) -> None:
+    depth = 1100
+    path = os.path.join(tmp_path, *("a" * depth))
+    try:
+        make_private_folder(path)
+        assert os.path.isdir(path)
+    finally:
+        for _ in range(depth):  # pytest would remove them by a function that calls itself
+            if os.path.isdir(path):
+                os.rmdir(path)
+            path = os.path.dirname(path)

@@ -15,14 +15,17 @@ def make_private_folder(path: str) -> None:
     Raises:
         OSError: one of them cannot be created; its ``filename`` says which.
     """
-    if os.path.isdir(path):
-        return
-    parent = os.path.dirname(path)
-    if parent != path:  # else it is a drive that does not exist
-        make_private_folder(parent)
-    try:
-        os.mkdir(path, 0o700)
-    except OSError:
-        if not os.path.isdir(path):  # else another process was first
-            raise
-    sync_folder(parent)
+    missing = []
+    while not os.path.isdir(path):
+        missing.append(path)
+        parent = os.path.dirname(path)
+        if parent == path:  # a drive that does not exist
+            break
+        path = parent
+    for folder in reversed(missing):
+        try:
+            os.mkdir(folder, 0o700)
+        except OSError:
+            if not os.path.isdir(folder):  # else another process was first
+                raise
+        sync_folder(os.path.dirname(folder))
