@@ -143,6 +143,8 @@ def _names_in(code: CodeType) -> Iterator[str]:
 
 
 def _note(event: str, arguments: tuple[Any, ...]) -> None:
+    if not event.startswith(("os.", "socket.", "subprocess.")):  # at the end of Python this module's names are gone
+        return
     if event in _STARTS:
         _seen[_EXTERNAL] = event
     elif event in _TALKS and arguments[0].family in _INTERNET and sys.platform != "win32":

@@ -3,6 +3,9 @@
 Python imports this module by itself in each process with this folder in its PYTHONPATH; ``tests/conftest.py`` loads it
 into the process of the tests. Attempts are written to a file, because a program may handle the error. Imports only
 modules that Python has loaded anyway, so that the tests of the start-up time are not changed.
+
+Python reports connections as audit events. uvloop makes its own to an address and reports none, so its method is
+replaced when its first loop opens a socket.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any  # importing it would take as long as Python takes to start
 
-REPORT = "KOJIKEY_TESTS_NETWORK_REPORT"
+REPORT = "PYTHON_TESTS_NETWORK_REPORT"  # kojikey's worker processes inherit variables of Python
 _PLACES = ("socket.connect", "socket.bind", "socket.sendto")
 _NAMES = ("socket.getaddrinfo", "socket.gethostbyname")
 
@@ -34,9 +37,29 @@ def is_loopback(host: str) -> bool:
 
 
 def _watch(event: str, arguments: tuple[Any, ...]) -> None:
-    if event not in _PLACES and event not in _NAMES:
+    if not event.startswith("socket."):  # first, because at the end of Python this module's names are gone
         return
-    host = host_of(event, arguments)
+    if event == "socket.__new__":
+        _watch_uvloop()
+    elif event in _PLACES or event in _NAMES:
+        _refuse(event, host_of(event, arguments))
+
+
+def _watch_uvloop() -> None:
+    kind = getattr(sys.modules.get("uvloop"), "Loop", None)
+    connect = getattr(kind, "create_connection", None)
+    if connect is None or connect.__module__ == __name__:
+        return
+
+    def create_connection(loop: Any, protocol: Any, host: Any = None, *more: Any, **named: Any) -> Any:
+        _refuse("uvloop.create_connection", str(host or ""))
+        return connect(loop, protocol, host, *more, **named)
+
+    setattr(kind, "create_connection", create_connection)  # noqa: B010 - mypy does not know the class
+
+
+def _refuse(event: str, host: str) -> None:
+    """Report an event about another machine, and raise an error that prevents it."""
     if is_loopback(host):
         return
     report = os.environ.get(REPORT)
