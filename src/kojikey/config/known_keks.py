@@ -29,7 +29,7 @@ class KnownKekFiles:
         """Return the remembered KEK of the store at a place, None if none is remembered.
 
         Raises:
-            UnsafeConfig: the file is damaged, which does not count as no file.
+            UnsafeConfig: the file is damaged; it is not treated as missing.
         """
         if not os.path.isdir(self._folder):  # saves `run` time: most stores have no recipients
             return None

@@ -43,8 +43,8 @@ class KnownTrailFile:
     They are written in batches, the last one by :meth:`close`.
 
     Raises:
-        UnsafeConfig: (from each method that reads) the file is damaged, or others can write it. Neither counts as no
-            file.
+        UnsafeConfig: (from each method that reads) the file is damaged, or others can write it. It is not treated as
+            missing.
     """
 
     def __init__(self, data: str, store_id: str, warn: Callable[[str], None] | None) -> None:

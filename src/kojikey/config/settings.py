@@ -89,7 +89,7 @@ def find_home(environ: Mapping[str, str]) -> Home:
 
 
 def _linux_home(environ: Mapping[str, str]) -> Home | None:
-    """Return the folders on Linux, None where HOME and the XDG variables do not tell them, and anywhere else.
+    """Return the folders on Linux; None on another system, or if HOME and the XDG variables do not determine them.
 
     They are the folders that platformdirs returns. To import it takes a quarter as long as the rest of ``kojikey run``.
     """
@@ -98,7 +98,7 @@ def _linux_home(environ: Mapping[str, str]) -> Home | None:
     folders, home = [], environ.get("HOME", "")
     for variable, default in (("XDG_CONFIG_HOME", "/.config"), ("XDG_DATA_HOME", "/.local/share")):
         base = environ.get(variable, "")
-        if not base.startswith("/"):  # the XDG specification has relative paths ignored
+        if not base.startswith("/"):  # the XDG specification says to ignore a relative path
             if not home.startswith("/"):
                 return None
             base = home.rstrip("/") + default
