@@ -77,10 +77,12 @@ class Spool:
     def _write_github(self, ending: RunEnd) -> list[str]:
         from kojikey.cli.reports.github import write_annotations, write_summary
 
-        for what, write in (("the annotations", write_annotations), ("the summary of the step", write_summary)):
+        problems = []
+        # The summary first: its file is not lost with standard output, whose reader may be gone.
+        for what, write in (("the summary of the step", write_summary), ("the annotations", write_annotations)):
             if reason := self._failure_of(partial(write, ending, self._rows, self._context)):
-                return [f"{what} could not be written ({reason})"]
-        return []
+                problems.append(f"{what} could not be written ({reason})")
+        return problems
 
     def _failure_of(self, write: Callable[[], None]) -> str:
         """Write something, and return why that failed, ``""`` if it did not."""
