@@ -12,11 +12,12 @@ import pytest
 
 from kojikey.model.errors import KojikeyError
 from kojikey.model.management_errors import ManagementRefused, ManagementUnavailable, Refusal
+from kojikey.model.secret import Secret
 from kojikey.providers.management.base import KeyManagement, RemoteKey, Wanted
 from kojikey.providers.management.client import ManagementClient, Pace
 from kojikey.providers.requests.traffic import Traffic
 from kojikey.testing import Sandbox
-from support.played_management import CREATING, LISTING, Played
+from support.played_management import CREATING, LISTING, OLD, Played
 
 Question = Callable[[Played], Callable[[KeyManagement], Any]]
 QUESTIONS: dict[str, Question] = {
@@ -253,3 +254,26 @@ def test_a_management_api_that_does_not_answer_is_not_asked_for_a_while(played: 
     assert not raised.value.is_uncertain  # it was not sent
     assert sandbox.request_count == asked
     sandbox.mend()
+
+
+def test_braces_in_the_settings_of_a_key_are_copied_as_they_are(sandbox: Sandbox) -> None:
+    """In the requests of a test they would be placeholders."""
+    played = Played(sandbox, "deepgram")
+    settings = {"scopes": ["usage:read"], "tags": ["{prod}", "{model}"]}
+    new = played.created(played.old(**settings))
+    key = played.managed.get(new.key_id)
+    assert key is not None
+    assert key.settings == settings
+
+
+def test_a_key_in_the_body_of_a_request_is_not_kept(sandbox: Sandbox) -> None:
+    played = Played(sandbox, "perplexity")
+    old = played.old()
+
+    async def deleted(keys: KeyManagement) -> object:
+        await keys.delete(old, Secret(OLD["perplexity"]))
+        assert keys._client._exchange is not None
+        return keys._client._exchange._prepared
+
+    assert played.ask(deleted) == {}
+    assert played.managed.keys == ()

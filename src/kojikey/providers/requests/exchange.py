@@ -129,15 +129,25 @@ class Exchange:
             session.close()
 
     def _request(self, call: Call) -> httpcore2.Request:
+        prepared = self._prepared_for(call)
+        key = (prepared.key_name, (call.definition.auth_prefix + call.secret.reveal()).encode("ascii"))
+        headers = [*prepared.headers, key, *prepared.content_headers]
+        return httpcore2.Request(prepared.method, prepared.url, headers=headers, content=prepared.content)
+
+    def _prepared_for(self, call: Call) -> _Prepared:
+        """Return the request without the key.
+
+        A request of key management is used as it is and not kept: its texts have no placeholders, and one may be a key.
+        """
+        if not any(call.check is check for check in call.definition.checks):
+            return _prepare(call, call.check)
         place = id(call.check), call.base_url, tuple(call.values.items())
         prepared = self._prepared.get(place)
         if prepared is None:
             if len(self._prepared) >= _MOST_PREPARED:
                 self._prepared.clear()
-            prepared = self._prepared[place] = _prepare(call)
-        key = (prepared.key_name, (call.definition.auth_prefix + call.secret.reveal()).encode("ascii"))
-        headers = [*prepared.headers, key, *prepared.content_headers]
-        return httpcore2.Request(prepared.method, prepared.url, headers=headers, content=prepared.content)
+            prepared = self._prepared[place] = _prepare(call, call.check.with_values(call.values))
+        return prepared
 
     def _complete(self, received: Received) -> Answer:
         content, is_cut = received.body, received.is_cut
@@ -164,8 +174,9 @@ class _Prepared(NamedTuple):
     content: bytes
 
 
-def _prepare(call: Call) -> _Prepared:
-    definition, check = call.definition, call.check.with_values(call.values)
+def _prepare(call: Call, check: Check) -> _Prepared:
+    """Return the request of a check whose query and body are filled in."""
+    definition = call.definition
     target = _target(call.base_url + filled(check.path, call.values), tuple(check.query.items()))
     fixed = ((name.encode("ascii"), value.encode("ascii")) for name, value in definition.headers.items())
     headers = [(b"host", target.host), *_HEADERS, *fixed]
