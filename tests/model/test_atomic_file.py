@@ -11,6 +11,7 @@ import pytest
 
 import kojikey
 from kojikey.model.atomic_file import write_whole
+from kojikey.model.private_folder import make_private_folder
 
 
 def test_the_old_file_stays_if_the_new_one_is_not_finished(tmp_path: Path) -> None:
@@ -72,6 +73,23 @@ def test_a_file_that_may_not_be_replaced_is_unchanged(
         write_whole(str(path), ["after"], may_replace=False)
     assert path.read_text() == "before"
     assert os.listdir(tmp_path) == ["keys.env"]
+
+
+def test_a_file_is_written_into_a_folder_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.open
+
+    def refuse_folders(path: str, flags: int, mode: int = 0o777) -> int:
+        if os.path.isdir(path):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(path, flags, mode)
+
+    monkeypatch.setattr(os, "open", refuse_folders)
+    for may_replace in (False, True):
+        write_whole(str(tmp_path / "keys.env"), ["a"], may_replace=may_replace)
+    make_private_folder(str(tmp_path / "one" / "two"))
+    monkeypatch.undo()
+    assert sorted(os.listdir(tmp_path)) == ["keys.env", "one"]
+    assert os.path.isdir(tmp_path / "one" / "two")
 
 
 def test_only_one_module_replaces_files() -> None:

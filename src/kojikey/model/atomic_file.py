@@ -81,10 +81,13 @@ def _resemble(descriptor: int, path: str, like: os.stat_result) -> None:
 
 
 def sync_folder(folder: str) -> None:
-    """Return once the names in a folder have reached the disk."""
+    """Return once the names in a folder have reached the disk; at once if the folder can be written, but not read."""
     if os.name != "posix":
         return
-    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # the file has its name already, so an error would be wrong
+        return
     try:
         os.fsync(descriptor)
     finally:
