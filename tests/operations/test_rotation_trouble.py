@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from kojikey.model.errors import Effect, KekMissing, KojikeyError, RecordChanged, StoreFull, StoreUnreachable
-from kojikey.model.ref import key_ref
+from kojikey.model.ref import Document, key_ref
 from kojikey.stores.base import Change
 from support import rotation
 from support.faulty import FaultyStore
@@ -89,3 +91,24 @@ def test_an_error_before_staging_does_not_say_that_the_value_is_staged(sample_st
     with pytest.raises(StoreFull) as caught:
         sample_store.rotate(open_store=sample_store.open_store(faulty))
     assert str(caught.value) == "the store here has no room left; the change was not made"
+
+
+@pytest.mark.parametrize("changes", [1, 3])
+def test_a_change_of_another_key_while_the_trail_is_read_is_not_taken_for_a_broken_trail(
+    sample_store: SampleStore, monkeypatch: pytest.MonkeyPatch, changes: int
+) -> None:
+    """Other processes change the account between the moments at which its record and its events are read."""
+    sample_store.add()
+    sample_store.stage()
+    store = sample_store.opener()
+    events, left = store.events, [f"other_{number}" for number in range(changes)]
+
+    def later(account: str | None = None) -> Iterator[Document]:
+        if left:
+            sample_store.add(provider=left.pop())
+        return events(account)
+
+    monkeypatch.setattr(store, "events", later)
+    rotation.resume(sample_store.open_store(store), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
+    assert sample_store.held() == Held(NEW, previous=OLD)
+    assert left == []

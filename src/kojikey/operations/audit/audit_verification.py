@@ -137,6 +137,20 @@ def ensure_in_trail(open_store: OpenStore, key: Key, stage: Stage) -> None:
     Raises:
         AuditBroken: it has another one, or the events were changed outside kojikey and prove nothing.
     """
+    place = account_ref(key.account)
+    for attempt in range(1, _ATTEMPTS + 1):
+        before = open_store.store.read(place)
+        try:
+            _ensure_in_trail_once(open_store, key, stage)
+        except AuditBroken:
+            # another key of the account may have been changed between reading the account and its events
+            if attempt == _ATTEMPTS or before == open_store.store.read(place):
+                raise
+        else:
+            return
+
+
+def _ensure_in_trail_once(open_store: OpenStore, key: Key, stage: Stage) -> None:
     stored = open_store.find_account(key.account)
     if stored is None or stored.document["wrapped"] is None:
         raise open_store.missing_account(key.account)
