@@ -296,7 +296,9 @@ def test_a_damaged_event_of_no_account_is_reported(sample_store: SampleStore, fi
 
 
 @pytest.mark.parametrize("field", [field for field in FIELDS if field != "mac"])
-@pytest.mark.parametrize("value", [[], {}, 1.5, -1, "\x1b[31m"], ids=repr)
+@pytest.mark.parametrize(
+    "value", [[], {}, 1.5, -1, "\x1b[31m"], ids=["a list", "an object", "a fraction", "a negative number", "an escape"]
+)
 def test_a_list_has_no_event_that_kojikey_cannot_have_written(
     sample_store: SampleStore, file: File, field: str, value: object
 ) -> None:
