@@ -102,7 +102,7 @@ def test_the_exit_code_is_that_of_the_worst_line(kojikey: Program, names: list[s
     for number, name in enumerate(reversed(names)):
         special = {"malformed": "no json", "exists": line(kojikey, "taken", "ok_2")}
         lines.append(special[name] if name in special else line(kojikey, f"a{number}", name))
-    assert added(kojikey, lines, "--timeout", "1").code == code
+    assert added(kojikey, lines).code == code
 
 
 def test_a_byte_order_mark_and_empty_lines_are_skipped_and_a_malformed_line_fails_alone(kojikey: Program) -> None:
