@@ -89,7 +89,7 @@ def test_the_fixes_of_doctor_name_the_store(kojikey: Program, elsewhere: str) ->
     assert kojikey("add", "elevenlabs", "--no-test", "--stdin", "-s", elsewhere, stdin=key.key).code == 0
     mends = [row["mend"] for row in kojikey("doctor", "-s", elsewhere, "--json").results if row["mend"]]
     (mend,) = [mend for mend in mends if mend.startswith("kojikey test")]
-    assert shlex.split(mend) == ["kojikey", "test", "elevenlabs", "--store", elsewhere, "--account", "default"]
+    assert shlex.split(mend) == ["kojikey", "test", "elevenlabs", "--store", elsewhere]
 
 
 def test_a_store_that_cannot_be_used_is_not_suggested(kojikey: Program) -> None:
