@@ -63,6 +63,7 @@ class Server:
                 "listen_addresses": "127.0.0.1",
                 "unix_socket_directories": str(self.folder),
                 "fsync": "off",
+                "dynamic_shared_memory_type": "mmap",  # in the data folder: a killed server leaves nothing behind it
                 **self.settings,
             }
             words = " ".join(f"-c {name}={value}" for name, value in options.items())
