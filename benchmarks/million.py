@@ -51,9 +51,10 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(
 from support.servers.postgres import Server, running_in
 
 PROVIDERS = ("elevenlabs", "google_gemini")
-REAL = 100  # every so manieth account is sealed for real
+REAL = 100  # one of so many accounts is sealed for real
 RUNS = 300  # of what takes milliseconds
 ROLE, FEW_GRANTS, MANY_GRANTS = "reader", 1, 1_000
+LEAST = 40 * MANY_GRANTS  # keys, so that the smaller store has an account for each grant
 KOJIKEY = os.path.join(os.path.dirname(sys.executable), "kojikey")
 
 
@@ -311,6 +312,8 @@ def main() -> int:
     parser.add_argument("--keys", type=int, default=1_000_000, help="of the larger store (default 1,000,000)")
     parser.add_argument("--folder", help="where the server keeps its data (default: the folder for temporary files)")
     options = parser.parse_args()
+    if options.keys < LEAST:
+        parser.error(f"--keys takes at least {LEAST:,}: the smaller store has a twentieth of them")
     sizes = [options.keys // 20 // 2, options.keys // 2]
     with a_server(options.folder) as server:
         server.sql("CREATE DATABASE keys")
