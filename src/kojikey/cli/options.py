@@ -27,7 +27,9 @@ STORE = Text(
     help="the store, by name or URL (default: KOJIKEY_STORE, then 'local')", metavar="NAME|URL", complete="store",
 )  # fmt: skip
 OUTPUT = (JSON, QUIET, NO_COLOR)
-COMMON = (ACCOUNT, STORE, JSON, NO_INPUT, QUIET, NO_COLOR)
+STORE_OPTIONS = (STORE, JSON, NO_INPUT, QUIET, NO_COLOR)
+"""The options of a command about a store as a whole, or about accounts that it takes as arguments."""
+COMMON = (ACCOUNT, *STORE_OPTIONS)
 
 ALL_ACCOUNTS = Flag("--all-accounts", help="the keys of every account")
 YES = Flag("--yes", "-y", help="do not ask")

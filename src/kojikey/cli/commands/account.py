@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kojikey.cli.command import Argument, Call, Command, Text
 from kojikey.cli.context import Context, context_of
-from kojikey.cli.options import JSON, NO_COLOR, NO_INPUT, QUIET, STORE
+from kojikey.cli.options import STORE_OPTIONS
 from kojikey.model.account import checked_account
 from kojikey.model.errors import Effect, UsageError
 from kojikey.model.next_step import Hint, next_step
@@ -170,21 +170,19 @@ def _show(context: Context, account: str, action: str, lines: list[str], **more:
     return 0
 
 
-_OPTIONS = (STORE, JSON, NO_INPUT, QUIET, NO_COLOR)
-
 COMMANDS = (
     Command(
         "account list",
         "show the accounts of the store",
         list_accounts,
-        options=_OPTIONS,
+        options=STORE_OPTIONS,
         examples=("kojikey account list",),
     ),
     Command(
         "account disable",
         "disable an account's own keys: it falls back to the built-in allocation",
         disable,
-        options=_OPTIONS,
+        options=STORE_OPTIONS,
         arguments=(NAME,),
         description="The keys are kept. `run` and `resolve` use the built-in allocation until `enable`.",
         examples=("kojikey account disable acme",),
@@ -193,7 +191,7 @@ COMMANDS = (
         "account enable",
         "use an account's own keys again",
         enable,
-        options=_OPTIONS,
+        options=STORE_OPTIONS,
         arguments=(NAME,),
         examples=("kojikey account enable acme",),
     ),
@@ -201,7 +199,7 @@ COMMANDS = (
         "account remove",
         "delete an account's keys and its data key, for good",
         remove,
-        options=(*_OPTIONS, CONFIRM),
+        options=(*STORE_OPTIONS, CONFIRM),
         arguments=(NAME,),
         description="Backups of the account's sealed records become unreadable without the data key's record. One of "
         "the whole store has that too: move to another KEK with `store rekey`, and destroy the old one. Its audit "

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from kojikey.cli.command import Call, Command, Text
 from kojikey.cli.context import context_of
-from kojikey.cli.options import JSON, NO_COLOR, NO_INPUT, QUIET, STORE
+from kojikey.cli.options import JSON, NO_COLOR, QUIET, STORE_OPTIONS
 from kojikey.model.errors import Effect, UsageError
 from kojikey.model.next_step import Hint, next_step
 from kojikey.model.plain_text import counted
@@ -86,14 +86,7 @@ COMMANDS = (
         "unlock",
         "ask for the store's passphrase now, then not again for some hours",
         unlock,
-        options=(
-            STORE,
-            JSON,
-            NO_INPUT,
-            QUIET,
-            NO_COLOR,
-            FOR,
-        ),
+        options=(*STORE_OPTIONS, FOR),
         description="Keeps the store's key-encryption key in the Linux kernel's keyring: that of the login's session "
         "where it has one of its own, else that of the user. Nothing is written to a disk, and it is deleted when "
         "the time is over. Until then any program of this user can read it, as with an SSH agent.",

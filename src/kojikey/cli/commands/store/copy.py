@@ -5,7 +5,7 @@ from __future__ import annotations
 from kojikey.cli.command import Call, Command, Texts
 from kojikey.cli.context import Context, context_of
 from kojikey.cli.exits import Exit
-from kojikey.cli.options import DRY_RUN, JSON, NO_COLOR, NO_INPUT, QUIET, STORE, TO
+from kojikey.cli.options import DRY_RUN, STORE_OPTIONS, TO
 from kojikey.cli.output.damaged_records import DamagedRecords
 from kojikey.model.account import checked_account
 from kojikey.model.errors import CannotOpen, Conflict, Effect, KojikeyError, NotFound, StoreUnavailable, UsageError
@@ -157,16 +157,7 @@ COMMANDS = (
         "store copy",
         "copy keys into another store, with their history; deletes nothing",
         store_copy,
-        options=(
-            STORE,
-            JSON,
-            NO_INPUT,
-            QUIET,
-            NO_COLOR,
-            TO,
-            ONLY_ACCOUNTS,
-            DRY_RUN.with_help("show what would be copied, and copy nothing"),
-        ),
+        options=(*STORE_OPTIONS, TO, ONLY_ACCOUNTS, DRY_RUN.with_help("show what would be copied, and copy nothing")),
         description="Each key is re-sealed for the other store, read back and compared. If it is killed or "
         "repeated, it continues where it stopped. A different key that exists there is not changed (exit 6). All "
         "accounts "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kojikey.cli.command import Argument, Call, Command
 from kojikey.cli.context import Context, context_of
-from kojikey.cli.options import JSON, NO_COLOR, NO_INPUT, QUIET, STORE
+from kojikey.cli.options import STORE_OPTIONS
 from kojikey.model.account import checked_account
 from kojikey.model.errors import Effect, UsageError
 from kojikey.model.next_step import Hint, next_step
@@ -89,14 +89,12 @@ def _show(context: Context, result: GrantResult, line: str) -> int:
     return 0
 
 
-_OPTIONS = (STORE, JSON, NO_INPUT, QUIET, NO_COLOR)
-
 COMMANDS = (
     Command(
         "store grant",
         "let a database role see and change an account's keys (PostgreSQL)",
         grant,
-        options=_OPTIONS,
+        options=STORE_OPTIONS,
         arguments=(NAME, ROLE),
         description="The server enforces this by row-level security: the role sees nothing of accounts that it was not "
         "granted. Works without the key-encryption key; the audit event is then unsigned.",
@@ -106,7 +104,7 @@ COMMANDS = (
         "store revoke",
         "take a database role's access to an account away (PostgreSQL)",
         revoke,
-        options=_OPTIONS,
+        options=STORE_OPTIONS,
         arguments=(NAME, ROLE),
         examples=("kojikey store revoke acme acme_support --store team",),
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kojikey.cli.command import Call, Command
 from kojikey.cli.context import context_of
-from kojikey.cli.options import JSON, NO_COLOR, NO_INPUT, QUIET, STORE
+from kojikey.cli.options import STORE_OPTIONS
 from kojikey.model.next_step import Hint, next_step
 
 TYPE_CHECKING = False
@@ -56,7 +56,7 @@ COMMANDS = (
         "store info",
         "show what and where the store is, and who can open it",
         info,
-        options=(STORE, JSON, NO_INPUT, QUIET, NO_COLOR),
+        options=STORE_OPTIONS,
         examples=("kojikey store info", "kojikey store info --store team --json"),
     ),
 )

@@ -6,7 +6,7 @@ from kojikey.cli.command import Call, Command, Text
 from kojikey.cli.commands.store.kek_input import KEK, check_kek, with_recipients
 from kojikey.cli.commands.store.recipient_input import RECIPIENT
 from kojikey.cli.context import Context, context_of
-from kojikey.cli.options import JSON, NO_COLOR, NO_INPUT, QUIET, STORE, URL
+from kojikey.cli.options import STORE, STORE_OPTIONS, URL
 from kojikey.model.errors import StoreNotFound, UsageError
 from kojikey.model.next_step import Hint, next_step
 
@@ -174,16 +174,7 @@ COMMANDS = (
         "store init",
         "create a store with a chosen key-encryption key",
         init,
-        options=(
-            STORE,
-            JSON,
-            NO_INPUT,
-            QUIET,
-            NO_COLOR,
-            KEK,
-            RECIPIENT,
-            NAME,
-        ),
+        options=(*STORE_OPTIONS, KEK, RECIPIENT, NAME),
         arguments=(URL,),
         description="Safe to repeat: a second run changes nothing. Without --kek: KOJIKEY_KEK or "
         "KOJIKEY_PASSPHRASE_FILE where one is set, else the OS keychain, else a passphrase that is asked for.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kojikey.cli.command import Argument, Call, Command
 from kojikey.cli.context import context_of
-from kojikey.cli.options import JSON, NO_COLOR, NO_INPUT, QUIET, STORE
+from kojikey.cli.options import STORE_OPTIONS
 from kojikey.model.account import checked_account
 
 NAME = Argument("name", "ACCOUNT", "the account", complete="account")
@@ -32,7 +32,7 @@ COMMANDS = (
         "store policy",
         "print the IAM policy that limits an account's owner to the account (DynamoDB)",
         policy,
-        options=(STORE, JSON, NO_INPUT, QUIET, NO_COLOR),
+        options=STORE_OPTIONS,
         arguments=(NAME,),
         description="For an IAM role or user: it sees and changes that account's partition alone, and where the "
         "KEK is in AWS KMS it opens that account's data key alone. AWS enforces this, not kojikey.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kojikey.cli.command import Arguments, Call, Command
 from kojikey.cli.commands.store.recipient_input import RECIPIENT, read_recipients
 from kojikey.cli.context import Context, context_of
-from kojikey.cli.options import JSON, NO_COLOR, NO_INPUT, QUIET, STORE, YES
+from kojikey.cli.options import STORE_OPTIONS, YES
 from kojikey.model.errors import Effect, UsageError
 from kojikey.model.next_step import Hint, next_step
 from kojikey.model.ref import Document
@@ -222,11 +222,7 @@ COMMANDS = (
         "list, add and remove the people who open a store",
         recipients,
         options=(
-            STORE,
-            JSON,
-            NO_INPUT,
-            QUIET,
-            NO_COLOR,
+            *STORE_OPTIONS,
             RECIPIENT.with_help("remove: a recipient to keep whose public key needs a plugin; may be repeated"),
             YES.with_help("accept: do not ask"),
         ),

@@ -6,7 +6,7 @@ from kojikey.cli.command import Call, Command, Text
 from kojikey.cli.commands.store.kek_input import KEK, check_kek, with_recipients
 from kojikey.cli.commands.store.recipient_input import RECIPIENT
 from kojikey.cli.context import Context, context_of
-from kojikey.cli.options import JSON, NO_COLOR, NO_INPUT, QUIET, STORE
+from kojikey.cli.options import STORE_OPTIONS
 from kojikey.model.environment import Environment
 from kojikey.model.errors import Effect, InputNeeded, UsageError
 from kojikey.model.next_step import Hint, next_step
@@ -101,16 +101,7 @@ COMMANDS = (
         "store rekey",
         "move the store to another key-encryption key",
         rekey,
-        options=(
-            STORE,
-            JSON,
-            NO_INPUT,
-            QUIET,
-            NO_COLOR,
-            KEK,
-            RECIPIENT,
-            NEW_PASSPHRASE_FILE,
-        ),
+        options=(*STORE_OPTIONS, KEK, RECIPIENT, NEW_PASSPHRASE_FILE),
         description="Wraps each account's data key anew; the sealed keys stay as they are, and no provider key changes "
         "(that is `rotate`). If it is killed, every key still opens, and running it again finishes.",
         examples=("kojikey store rekey --kek keychain", "kojikey store rekey --kek file:/etc/kojikey/kek"),
