@@ -23,7 +23,7 @@ from kojikey.model.account import checked_account
 from kojikey.model.credential import Credential
 from kojikey.model.environment import Environment
 from kojikey.model.errors import KojikeyError, StoreNotFound, StoreUnavailable, UsageError
-from kojikey.model.next_step import Hint, NextCommand
+from kojikey.model.next_step import with_commands
 from kojikey.model.secret import HiddenBytes, NotSerialisable, hidden_body
 from kojikey.model.verdict import Verdict
 from kojikey.operations.open_store import OpenStore
@@ -335,14 +335,8 @@ def _about(hint: str, account: str, store: Setting) -> str:
 
     A store's URL is left out: it may have a password.
     """
-    if not isinstance(hint, Hint):
-        return hint
     more = ("--store", store.value) if store.origin == "option" and "://" not in store.value else ()
-    return Hint(*(part if isinstance(part, str) else _completed(part, account, more) for part in hint.parts))
-
-
-def _completed(step: NextCommand, account: str, more: tuple[str, ...]) -> NextCommand:
-    return step._replace(account=account, words=(*step.words, *more))
+    return with_commands(hint, lambda step: step._replace(account=account, words=(*step.words, *more)))
 
 
 def judge(provider: str, status: int, headers: Headers | None, body: HiddenBytes) -> Verdict:

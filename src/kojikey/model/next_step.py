@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from kojikey.model.fast_namedtuple import NamedTuple
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./-_")
 _IN_PLACEHOLDER = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ|-")
 
@@ -70,6 +74,13 @@ def is_one_command(text: str) -> bool:
 def commands_of(text: str) -> tuple[NextCommand, ...]:
     """Return the commands that a hint suggests, none for a plain ``str``."""
     return tuple(part for part in text.parts if isinstance(part, NextCommand)) if isinstance(text, Hint) else ()
+
+
+def with_commands(text: str, change: Callable[[NextCommand], str | NextCommand]) -> str:
+    """Return a hint after ``change`` of each of its commands; a plain ``str`` is returned as it is."""
+    if not isinstance(text, Hint):
+        return text
+    return Hint(*(change(part) if isinstance(part, NextCommand) else part for part in text.parts))
 
 
 def _text(part: str | NextCommand) -> str:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from kojikey.cli.output.terminal import Terminal
-from kojikey.model.next_step import Hint, NextCommand, next_step
+from kojikey.model.next_step import Hint, NextCommand, next_step, with_commands
 from kojikey.model.verdict import Verdict
 from kojikey.operations.results import ChangeResult, TestResult
 
@@ -23,15 +23,11 @@ class Advice(NamedTuple):
 
     def applied_to(self, verdict: Verdict, terminal: Terminal, *, account: str | None = None) -> Verdict:
         """Return the verdict with these commands in its hint, completed for an account and this store."""
-        if not isinstance(verdict.hint, Hint):
-            return verdict
-        hint = Hint(*(self._substitute(part) for part in verdict.hint.parts))
+        hint = with_commands(verdict.hint, self._substitute)
         return replace(verdict, hint=terminal.completed(hint, account=account))
 
-    def _substitute(self, part: str | NextCommand) -> str | NextCommand:
-        if not isinstance(part, NextCommand):
-            return part
-        return {"rotate": self.replace_key, "test": self.test_again}.get(part.command, part)
+    def _substitute(self, step: NextCommand) -> str | NextCommand:
+        return {"rotate": self.replace_key, "test": self.test_again}.get(step.command, step)
 
 
 def for_unsaved(provider: str, *, has_key: bool) -> Advice:

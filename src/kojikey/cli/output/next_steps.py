@@ -13,7 +13,7 @@ from kojikey.cli.registry import load
 from kojikey.config.settings import Settings
 from kojikey.model.account import DEFAULT_ACCOUNT, checked_account
 from kojikey.model.errors import KojikeyError
-from kojikey.model.next_step import Hint, NextCommand
+from kojikey.model.next_step import NextCommand, with_commands
 
 _HELP = ("--help", "-h")
 _NAMES_ACCOUNT = ("--account", "-a", "--all-accounts", "--batch")
@@ -26,11 +26,7 @@ def completed(text: str, call: Call, settings: Settings, *, account: str | None 
 
     ``account`` is the account that the hint is about, None for the one of this command line.
     """
-    if not isinstance(text, Hint):
-        return text
-    return Hint(
-        *(_complete(part, call, settings, account) if isinstance(part, NextCommand) else part for part in text.parts)
-    )
+    return with_commands(text, lambda step: _complete(step, call, settings, account))
 
 
 def _complete(step: NextCommand, call: Call, settings: Settings, account: str | None) -> NextCommand:

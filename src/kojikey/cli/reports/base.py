@@ -10,7 +10,7 @@ from msgspec import Struct, field
 
 from kojikey.cli.exits import Exit
 from kojikey.cli.output.failure import Failure
-from kojikey.model.next_step import Hint, NextCommand, next_step
+from kojikey.model.next_step import Hint, NextCommand, next_step, with_commands
 from kojikey.model.ref import Document
 from kojikey.model.verdict import Outcome
 from kojikey.operations.results import Summary, TestResult
@@ -149,7 +149,7 @@ class Report(Protocol):
 
 def _next_step_for(group: Group) -> str:
     first, provider = group.first, group.provider
-    hint = _for_many(first.verdict.hint) if group.count > 1 else first.verdict.hint
+    hint = with_commands(first.verdict.hint, _for_all_accounts) if group.count > 1 else first.verdict.hint
     if group.outcome is Outcome.REJECTED:
         if group.count == 1:
             rotate = next_step("rotate", provider, account=first.account)
@@ -161,19 +161,10 @@ def _next_step_for(group: Group) -> str:
     return _FOR_INDETERMINATE.get(group.reason) or hint or test
 
 
-def _for_many(hint: str) -> str:
-    """Return the hint of one account's key with ``--all-accounts`` in its ``test`` command."""
-    if not isinstance(hint, Hint):
-        return hint
-    return Hint(
-        *(
-            _for_all_accounts(part) if isinstance(part, NextCommand) and part.command == "test" else part
-            for part in hint.parts
-        )
-    )
-
-
 def _for_all_accounts(step: NextCommand) -> NextCommand:
+    """Return a command of one account's hint; ``test`` is for the keys of all accounts."""
+    if step.command != "test":
+        return step
     words = list(step.words)
     if "--account" in words:
         at = words.index("--account")
