@@ -14,7 +14,8 @@ from kojikey.model.account import DEFAULT_ACCOUNT, checked_account
 from kojikey.model.errors import BadAccount, Effect, StoreNotFound, UnsafeConfig, UsageError
 from kojikey.model.fast_namedtuple import NamedTuple
 from kojikey.model.next_step import next_step
-from kojikey.model.ownership import foreign_writer, quoted
+from kojikey.model.ownership import foreign_writer
+from kojikey.model.plain_text import shell_quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -302,4 +303,4 @@ def _refuse_readable(found: os.stat_result, path: str, config: dict[str, Any]) -
     urls = (config.get("store", ""), *(store["url"] for store in config.get("stores", {}).values()))
     if _HAS_OWNERS and found.st_mode & 0o044 and any(map(has_password, urls)):
         problem = f"can be read by others (mode {found.st_mode & 0o7777:04o}), and there is a password in it"
-        raise UnsafeConfig(path, problem, hint=f"chmod 600 {quoted(path)}")
+        raise UnsafeConfig(path, problem, hint=f"chmod 600 {shell_quoted(path)}")

@@ -7,6 +7,7 @@ Owns: how a hint is composed of texts and commands. Must not: know the command l
 from __future__ import annotations
 
 from kojikey.model.fast_namedtuple import NamedTuple
+from kojikey.model.plain_text import shell_quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -92,6 +93,4 @@ def _text(part: str | NextCommand) -> str:
 def _quoted(word: str) -> str:
     if word and (_PLAIN.issuperset(word) or _IN_PLACEHOLDER.issuperset(word)):  # for example NAME|URL
         return word
-    import shlex
-
-    return shlex.quote(word)
+    return shell_quoted(word)

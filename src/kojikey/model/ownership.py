@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 
+from kojikey.model.plain_text import shell_quoted
+
 _HAS_OWNERS = hasattr(os, "geteuid")  # Windows has access lists instead
 
 
@@ -19,14 +21,7 @@ def foreign_writer(found: os.stat_result, path: str) -> tuple[str, str] | None:
         return None
     if found.st_uid not in (os.geteuid(), 0):
         owner = f"belongs to another user (uid {found.st_uid}), who can write it"
-        return owner, f"make it yours: chown {os.geteuid()} {quoted(path)}"
+        return owner, f"make it yours: chown {os.geteuid()} {shell_quoted(path)}"
     if found.st_mode & 0o022:
-        return f"can be written by others (mode {found.st_mode & 0o7777:04o})", f"chmod go-w {quoted(path)}"
+        return f"can be written by others (mode {found.st_mode & 0o7777:04o})", f"chmod go-w {shell_quoted(path)}"
     return None
-
-
-def quoted(path: str) -> str:
-    """Return a path quoted for a shell."""
-    import shlex
-
-    return shlex.quote(path)

@@ -47,6 +47,13 @@ def printable(text: str) -> str:
     )
 
 
+def shell_quoted(word: str) -> str:
+    """Return a word of a command as a person types it in a shell."""
+    import shlex
+
+    return shlex.quote(word)
+
+
 def without_quotes(error: Exception) -> str:
     """Return the text of an error without the parts that quote a file: they may be a key or hostile text."""
     import re

@@ -13,7 +13,7 @@ from kojikey.cli.output.stdout import Stdout
 from kojikey.cli.reports.base import STDOUT
 from kojikey.model.atomic_file import write_whole
 from kojikey.model.errors import Effect, FileUnwritable, UsageError
-from kojikey.model.ownership import quoted
+from kojikey.model.plain_text import shell_quoted
 
 
 def check_report_paths(paths: Sequence[str]) -> None:
@@ -44,7 +44,7 @@ def _check_path(path: str) -> None:
         )
     folder = os.path.dirname(os.path.abspath(path))
     if not os.path.isdir(folder):
-        raise _unwritable(path, f"there is no folder {folder}", hint=f"mkdir -p {quoted(folder)}")
+        raise _unwritable(path, f"there is no folder {folder}", hint=f"mkdir -p {shell_quoted(folder)}")
     if not os.access(folder, os.W_OK):
         raise _unwritable(path, f"the folder {folder} is not writable", hint="name a file in another folder")
     try:

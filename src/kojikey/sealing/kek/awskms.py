@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kojikey.model.base_url import is_loopback
 from kojikey.model.errors import Effect, KekUnavailable, RecordChanged, UsageError, WrongKek
+from kojikey.model.plain_text import shell_quoted
 from kojikey.model.secret import HiddenBytes
 from kojikey.sealing import base64url
 from kojikey.sealing.aead import KEY_BYTES
@@ -279,8 +280,6 @@ def _name_of(spec: Spec) -> str | None:
 def _trusted(endpoint: str | None, region: str, environ: Mapping[str, str]) -> str | None:
     if endpoint is None:
         return None
-    import shlex
-
     from kojikey.aws.settings import checked_endpoint
 
     try:
@@ -296,7 +295,7 @@ def _trusted(endpoint: str | None, region: str, environ: Mapping[str, str]) -> s
         raise KekUnavailable(f"the endpoint of the KEK's KMS is not used: {error}", hint=error.hint) from None
     raise KekUnavailable(
         "the endpoint of the KEK's KMS is not one of AWS's, so no data key was sent there",
-        hint=f"if it is yours, say so on this machine: export {ENDPOINT_VARIABLE}={shlex.quote(endpoint)}",
+        hint=f"if it is yours, say so on this machine: export {ENDPOINT_VARIABLE}={shell_quoted(endpoint)}",
     )
 
 

@@ -6,11 +6,11 @@ Owns: the sentences. Must not: repeat a text of the service, or let an exception
 from __future__ import annotations
 
 import re
-import shlex
 
 from kojikey.aws.errors import CREDENTIALS_HINT, EXTRA_HINT, MALFORMED_HINT, MFA_HINT, Kind, Trouble, trouble
 from kojikey.model.errors import Effect, KekMissing, KekUnavailable, KojikeyError, RecordChanged, WrongKek
 from kojikey.model.next_step import Hint, next_step
+from kojikey.model.plain_text import shell_quoted
 
 _ALIAS = re.compile(r"(^|:)alias/")
 _REACH = Hint("check the network, HTTPS_PROXY, and the region and endpoint that ", next_step("store info"), " shows")
@@ -81,13 +81,13 @@ def _unavailable(found: Trouble, key: str, region: str) -> KekUnavailable:
     texts = _UNUSABLE.get(found.code) or _KINDS.get(found.kind)
     message, hint = texts or (f"KMS refused to use {{key}}, with {found.code}", next_step("doctor"))
     if not isinstance(hint, Hint):  # `format` would return a text without the hint's commands
-        hint = hint.format(region=region, name=shlex.quote(key), id=_id_for_shell(key, region))
+        hint = hint.format(region=region, name=shell_quoted(key), id=_id_for_shell(key, region))
     return KekUnavailable(message.format(key=key), hint=hint, effect=Effect.NOTHING_OPENED)
 
 
 def _id_for_shell(key: str, region: str) -> str:
     """Return a shell expression for the key's id: only describe-key accepts an alias."""
     if not _ALIAS.search(key):
-        return shlex.quote(key)
-    command = f"aws kms describe-key --region {region} --key-id {shlex.quote(key)}"
+        return shell_quoted(key)
+    command = f"aws kms describe-key --region {region} --key-id {shell_quoted(key)}"
     return f'"$({command} --query KeyMetadata.KeyId --output text)"'

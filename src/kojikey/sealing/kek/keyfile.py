@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from kojikey.model.errors import Effect, KekMissing, KekUnavailable, RecordChanged, UsageError
 from kojikey.model.home import expanded
-from kojikey.model.ownership import quoted
+from kojikey.model.plain_text import shell_quoted
 from kojikey.model.secret import HiddenBytes, Secret
 from kojikey.model.text_file import decoded
 from kojikey.sealing import base64url
@@ -103,7 +103,7 @@ def _create(path: str) -> LocalKek:
     except FileExistsError:
         raise
     except (FileNotFoundError, NotADirectoryError):
-        hint = f"mkdir -p -m 700 {quoted(os.path.dirname(path))}"
+        hint = f"mkdir -p -m 700 {shell_quoted(os.path.dirname(path))}"
         raise UsageError(f"the folder of {path} does not exist", hint=hint, effect=Effect.NOTHING_CREATED) from None
     except OSError as error:
         raise KekUnavailable(f"the {_WHAT} {path} cannot be created ({error.strerror})") from None

@@ -14,8 +14,8 @@ import stat
 from collections.abc import Callable
 
 from kojikey.model.errors import KekMissing, KekUnavailable
-from kojikey.model.ownership import quoted
 from kojikey.model.plain_file import OPEN_FLAGS, is_nameless_pipe
+from kojikey.model.plain_text import shell_quoted
 from kojikey.model.secret import HiddenBytes
 
 _NO_FILE = "name a regular file of mode 600 that only you can write"
@@ -97,7 +97,7 @@ def _refuse_stranger(found: os.stat_result, path: str, what: str) -> None:
     if os.name == "posix" and found.st_uid not in (os.geteuid(), 0):
         raise KekUnavailable(
             f"the {what} {path} belongs to another user (uid {found.st_uid}), who can change it; it was not used",
-            hint=f"make it yours: chown {os.geteuid()} {quoted(path)}",
+            hint=f"make it yours: chown {os.geteuid()} {shell_quoted(path)}",
         )
 
 
@@ -107,7 +107,7 @@ def _refuse_writable(mode: int, path: str, what: str) -> None:
 
 
 def _mend(path: str) -> str:
-    return f"chmod 600 {quoted(path)}"
+    return f"chmod 600 {shell_quoted(path)}"
 
 
 def _is_readable_by_others(mode: int) -> bool:

@@ -10,7 +10,7 @@ import os
 import stat
 
 from kojikey.model.errors import Effect, StoreCorrupt, StoreExists, StoreNotFound, StoreUnavailable, UnsafePermissions
-from kojikey.model.ownership import quoted
+from kojikey.model.plain_text import shell_quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _refuse_dangling(path: str, place: str) -> None:
         raise StoreUnavailable(
             place,
             "is a symbolic link to a file that does not exist",
-            hint=f"restore its target, or remove the link: {quoted(path)}",
+            hint=f"restore its target, or remove the link: {shell_quoted(path)}",
             effect=Effect.NOTHING_CREATED,
         )
 
@@ -95,7 +95,7 @@ def refuse_shared_folder(folder: str, place: str) -> None:
         raise UnsafePermissions(
             place,
             f"is in a folder that others can write to (mode {stat.S_IMODE(mode):04o}); it was not opened",
-            hint=f"chmod go-w {quoted(folder)}",
+            hint=f"chmod go-w {shell_quoted(folder)}",
         )
 
 
@@ -163,7 +163,7 @@ def _refuse_shared_file(found: os.stat_result, path: str, place: str) -> None:
         raise UnsafePermissions(
             place,
             f"can be read or written by others: {path} has mode {stat.S_IMODE(found.st_mode):04o}; it was not opened",
-            hint=f"chmod 600 {quoted(path)}",
+            hint=f"chmod 600 {shell_quoted(path)}",
         )
 
 
@@ -172,5 +172,5 @@ def _refuse_stranger(found: os.stat_result, path: str, place: str) -> None:
         raise UnsafePermissions(
             place,
             f"can be written by another user: {path} belongs to uid {found.st_uid}; it was not opened",
-            hint=f"run kojikey as that user, or make it yours: chown {os.geteuid()} {quoted(path)}",
+            hint=f"run kojikey as that user, or make it yours: chown {os.geteuid()} {shell_quoted(path)}",
         )

@@ -42,8 +42,8 @@ from kojikey.cli.options import (
 )
 from kojikey.model.errors import Effect, KojikeyError, UsageError
 from kojikey.model.next_step import Hint, next_step
-from kojikey.model.ownership import quoted
 from kojikey.model.plain_file import open_plain
+from kojikey.model.plain_text import shell_quoted
 from kojikey.model.verdict import Verdict
 from kojikey.operations.adding import NewKey
 from kojikey.operations.key_settings import KeySettings
@@ -211,7 +211,7 @@ def _opened(context: Context, path: str) -> BinaryIO:
         file.close()
         raise UsageError(
             f"others can read {path}, and it holds keys",
-            hint=f"chmod 600 {quoted(path)}, and remove it once the keys are saved",
+            hint=f"chmod 600 {shell_quoted(path)}, and remove it once the keys are saved",
             effect=Effect.NOTHING_CHANGED,
         )
     return as_utf_8(file)

@@ -15,7 +15,7 @@ from kojikey.model.environment import Environment
 from kojikey.model.errors import KojikeyError
 from kojikey.model.home import expanded
 from kojikey.model.next_step import Hint, next_step
-from kojikey.model.ownership import quoted
+from kojikey.model.plain_text import shell_quoted
 from kojikey.model.validators import shown
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.store_admin.diagnosing import diagnose
@@ -67,7 +67,7 @@ def _folders(context: Context) -> Iterator[Finding]:
             continue
         mode = stat.S_IMODE(os.stat(path).st_mode)
         if os.name == "posix" and mode & 0o077:
-            fix = f"chmod 700 {quoted(path)}"
+            fix = f"chmod 700 {shell_quoted(path)}"
             yield Finding(f"{name} folder", "wrong", f"other users can access {path}", fix, Exit.STORE_UNAVAILABLE)
         else:
             yield Finding(f"{name} folder", "ok", path)
@@ -81,7 +81,7 @@ def _read_only(paths: Iterable[str]) -> Iterator[Finding]:
     """Yield the paths that exist and cannot be written, which may be intended."""
     for path in paths:
         if os.path.exists(path) and not os.access(path, os.W_OK):
-            fix = f"chmod u+w {quoted(path)}, or run kojikey as its owner, if something is to be changed"
+            fix = f"chmod u+w {shell_quoted(path)}, or run kojikey as its owner, if something is to be changed"
             yield Finding("read-only", "note", f"{path} cannot be written by this user", fix)
 
 
