@@ -51,6 +51,7 @@ A key that a provider refuses is a verdict, not an error. Only ``cli/exits.py`` 
 from __future__ import annotations
 
 from kojikey.model.next_step import Hint, next_step
+from kojikey.model.plain_text import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -393,11 +394,6 @@ class AuditBroken(CannotOpen):
 
     def __init__(self, account: str, seq: int, problem: str) -> None:
         self.account, self.seq, self.problem = account, seq, problem
-        super().__init__(f"event {seq} of account {_quoted_unless_plain(account)} {problem}")
-
-
-def _quoted_unless_plain(account: str) -> str:
-    """Return an account's name that a store gave, quoted if it has other characters than kojikey would have written."""
-    from kojikey.model.plain_text import quoted
-
-    return account if account.isascii() and account.isprintable() else quoted(account)
+        # the name is from the store: quoted if it has other characters than kojikey would have written
+        name = account if account.isascii() and account.isprintable() else quoted(account)
+        super().__init__(f"event {seq} of account {name} {problem}")
