@@ -125,6 +125,34 @@ def test_a_host_that_is_not_the_providers_is_asked_about(kojikey: Program, folde
     assert kojikey.listed("google_gemini")["base_url"] == key.base_url
 
 
+def test_ctrl_c_at_a_question_about_a_host_saves_nothing_and_names_each_key(kojikey: Program, folder: Path) -> None:
+    key = kojikey.key("google_gemini")
+    write(folder, f"GEMINI_API_KEY={key.key}\nGOOGLE_GEMINI_BASE_URL={key.base_url}\nGROQ_API_KEY={GROQ}\n")
+    with on_a_terminal(kojikey, "import") as child:
+        child.expect_exact("[y/N] ")
+        child.sendintr()
+        code, said = end(child)
+    assert (code, said.count("kojikey stopped before it; nothing was sent or saved")) == (130, 2), said
+    assert kojikey.listed("google_gemini")["source"] == "built_in"
+
+
+def test_a_key_that_the_account_has_is_unchanged_whatever_its_base_url(kojikey: Program, folder: Path) -> None:
+    kojikey.added("openai")
+    kojikey.added("azure_openai")
+    assert kojikey("export", "--reveal", "--output", ".env").code == 0
+    for more in ((), ("--dry-run",)):
+        ended = run(kojikey, *more)
+        assert (ended.code, {row["action"] for row in ended.results}) == (0, {"unchanged"})
+
+
+def test_a_key_that_replaces_another_is_used_at_the_base_url_of_that_one(kojikey: Program, folder: Path) -> None:
+    old = kojikey.added("azure_openai")
+    write(folder, f"AZURE_OPENAI_API_KEY={'0123456789abcdef' * 2}\n")
+    assert (run(kojikey).code, run(kojikey, "--rotate", "--dry-run").results[0]["action"]) == (6, "rotated")
+    assert told(run(kojikey, "--rotate")) == [(1, "AZURE_OPENAI_API_KEY", "azure_openai", "rotated")]
+    assert kojikey.listed("azure_openai")["base_url"] == old.base_url
+
+
 def test_azure_takes_its_own_hosts_and_needs_one(kojikey: Program, folder: Path) -> None:
     key = kojikey.key("azure_openai").key
     write(folder, f"AZURE_OPENAI_API_KEY={key}\n")

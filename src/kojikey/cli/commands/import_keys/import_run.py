@@ -56,7 +56,7 @@ class ImportRun:
     items: list[tuple[Row, Import]] = field(default_factory=list)
 
     def prepare(self, sources: Sequence[Source], index: dict[str, IndexEntry]) -> None:
-        """Clean each key and set its base URL; ask the person about a host that is not the provider's."""
+        """Clean each key and set its base URL."""
         for row in self._undecided():
             definition = self.catalog.get(str(row.provider))
             try:
@@ -87,20 +87,23 @@ class ImportRun:
         name = entry.base_url_env
         given = _last_value(sources, row.binding.file, name) if name else None
         if not given:
-            if not definition.base_url:
-                row.refuse(
-                    f"{definition.id} needs its own base URL, and {name or 'none'} is not set next to the key",
-                    next_step("add", definition.id, "--base-url", definition.base_url_form),
-                )
             return
         if kind := non_url_kind(given):
             row.refuse(f"its base URL, {name}, is {kind}", f"put the URL itself under {name}")
             return
         base_url, _ = definition.base_url_from(given)  # without a note: the SDK's form always has the version's path
-        if base_url == definition.base_url:
-            return
-        row.base_url = base_url
-        if not _is_own_host(base_url, definition):
+        if base_url != definition.base_url:
+            row.base_url = base_url
+
+    def _check_place(self, row: Row, definition: Definition, base_url: str) -> None:
+        """Refuse a key that is to be saved without a base URL; ask about one whose host is not the provider's."""
+        name = definition.base_url_env
+        if not base_url:
+            row.refuse(
+                f"{definition.id} needs its own base URL, and {name or 'none'} is not set next to the key",
+                next_step("add", definition.id, "--base-url", definition.base_url_form),
+            )
+        elif row.base_url and not _is_own_host(base_url, definition):
             self._ask_about_host(row, definition, name)
 
     def _ask_about_host(self, row: Row, definition: Definition, name: str) -> None:
@@ -157,6 +160,8 @@ class ImportRun:
             if item.result is None and item.error is None and self.is_interrupted:
                 item.result = importing.left_staged(destination.open_store, item)
             self._set_outcome(row, item)
+        for row in self._undecided():
+            row.refuse("kojikey stopped before it; nothing was sent or saved", code=Exit.OK)
 
     def _check_network(self) -> None:
         from kojikey import wiring
@@ -171,11 +176,13 @@ class ImportRun:
         for row in self._undecided():
             assert row.secret is not None  # noqa: S101 - a row without one was refused
             definition = self.catalog.get(str(row.provider))
-            base_url = definition.checked_base_url(row.base_url)
-            target = Target(definition.id, base_url, (), definition.default_capabilities)
+            target = Target(definition.id, row.base_url or definition.base_url, (), definition.default_capabilities)
             item = Import(NewKey(self.context.account, target, row.secret, KeySettings(base_url=row.base_url)))
             importing.intend(open_store, item, may_rotate=self.context.call[ROTATE])
-            self.items.append((row, item))
+            if item.needs_saving:
+                self._check_place(row, definition, item.base_url)
+            if row.action is None:
+                self.items.append((row, item))
 
     def _approve_by_options(self, verdict: Verdict) -> bool:
         """Return whether an option saves a key with this verdict; the person is asked after all tests."""
@@ -226,9 +233,7 @@ class ImportRun:
                 row.action = "exists"
             if isinstance(error, KeyExists):
                 row.hint = Hint("--rotate replaces it; ", row.hint)
-        elif result is None:
-            row.refuse("kojikey stopped before it; nothing was sent or saved", code=Exit.OK)
-        else:
+        elif result is not None:
             self._set_result(row, item)
 
     def _set_result(self, row: Row, item: Import) -> None:
