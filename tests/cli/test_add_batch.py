@@ -86,6 +86,19 @@ def test_an_existing_different_key_is_not_changed(kojikey: Program) -> None:
     assert kojikey.contents() == before
 
 
+@pytest.mark.parametrize("more", [(), ("--dry-run",)], ids=["", "dry"])
+def test_every_row_says_which_key_it_is_about_as_far_as_its_line_can_be_read(
+    kojikey: Program, more: tuple[str, ...]
+) -> None:
+    added(kojikey, [line(kojikey, "a1")])
+    ended = added(kojikey, [line(kojikey, "a1"), line(kojikey, "a1", "ok_2"), "no json"], *more)
+    same, other = (f"********{kojikey.key('elevenlabs', name).key[-4:]}" for name in ("ok", "ok_2"))
+    assert [row["masked"] for row in results(ended)] == [same, other, None]
+    assert [row["version"] for row in results(ended)[1:]] == [None, None]
+    missing = kojikey("rotate", "--batch", "-", *more, stdin=text_of([line(kojikey, "a2")]))
+    assert [(row["action"], row["masked"], row["version"]) for row in results(missing)] == [(None, same, None)]
+
+
 def test_two_lines_for_one_key_are_processed_in_order(kojikey: Program) -> None:
     ended = added(kojikey, [line(kojikey, "a1"), line(kojikey, "a1"), line(kojikey, "a1", "ok_2")])
     assert (ended.code, actions_of(ended)) == (6, ["added", "unchanged", "exists"])

@@ -21,6 +21,7 @@ from kojikey.operations.rotating_many import (
     EmitLine,
     FailedLine,
     Line,
+    PlannedAction,
     PlannedLine,
     RunSettings,
     change_each,
@@ -44,7 +45,8 @@ def plan_all(destination: Destination, lines: Iterable[Line | FailedLine], emit:
         is_there = _is_there(destination.open_store, new) or pair in before
         if before.setdefault(pair, digest) != digest:
             raise KeyExists(*pair)
-        return PlannedLine(line.number, new.account, new.provider, "unchanged" if is_there else "add")
+        would: PlannedAction = "unchanged" if is_there else "add"
+        return PlannedLine(line.number, new.account, new.provider, would, line.tail)
 
     plan_each(lines, planned, emit)
 

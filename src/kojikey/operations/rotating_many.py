@@ -13,6 +13,7 @@ from typing import Literal
 
 from kojikey.model.errors import AlreadyStaged, KojikeyError, StoreUnavailable
 from kojikey.model.key import Key, Stage
+from kojikey.model.masking import tail_of
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import Verdict
 from kojikey.operations import rotating
@@ -34,15 +35,21 @@ class Line:
     number: int
     new: Replacement
 
+    @property
+    def tail(self) -> str:
+        """The part of the new value that may be displayed."""
+        return tail_of(self.new.secret.reveal())
+
 
 @dataclass(frozen=True, slots=True)
 class FailedLine:
-    """A malformed line, or one whose change failed. ``account`` and ``provider`` are None if the line has none."""
+    """A malformed line, or one whose change failed. ``account``, ``provider`` and ``tail`` are None if it has none."""
 
     number: int
     account: str | None
     provider: str | None
     error: KojikeyError
+    tail: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,7 @@ class PlannedLine:
     account: str
     provider: str
     would: PlannedAction
+    tail: str
 
 
 LineResult = DoneLine | PlannedLine | FailedLine
@@ -106,7 +114,7 @@ def plan_each(lines: Iterable[Line | FailedLine], plan: Callable[[Line], Planned
 
 
 def _failed(line: Line, error: KojikeyError) -> FailedLine:
-    return FailedLine(line.number, line.new.account, line.new.provider, error)
+    return FailedLine(line.number, line.new.account, line.new.provider, error, line.tail)
 
 
 def _planned(open_store: OpenStore, line: Line, before: dict[tuple[str, str], str]) -> PlannedLine:
@@ -117,7 +125,7 @@ def _planned(open_store: OpenStore, line: Line, before: dict[tuple[str, str], st
     if pair in before:
         would = "unchanged" if before[pair] == fingerprint else "rotate"
     before[pair] = fingerprint
-    return PlannedLine(line.number, new.account, new.provider, would)
+    return PlannedLine(line.number, new.account, new.provider, would, line.tail)
 
 
 def _intent(open_store: OpenStore, new: Replacement) -> tuple[PlannedAction, Key]:

@@ -20,6 +20,7 @@ from kojikey.cli.output.failure import SCHEMA, Failure
 from kojikey.cli.output.progress import Progress
 from kojikey.cli.output.streams import lost_output
 from kojikey.model.errors import KeyExists, KojikeyError
+from kojikey.model.masking import mask
 from kojikey.model.plain_text import counted
 from kojikey.model.ref import Document
 from kojikey.operations.rotating_many import DoneLine, FailedLine, Line, LineResult, PlannedLine
@@ -162,7 +163,10 @@ def _result(item: LineResult) -> tuple[Exit, Document]:
         code, fields = change_output.exit_of(item.result), documents.change_fields(item.result)
         fields["action"] = fields["action"] or _REFUSED
         return code, {"line": item.number, **fields, "exit_code": int(code)}
-    document: Document = {"line": item.number, "account": item.account, "provider": item.provider}
+    masked = None if item.tail is None else mask(item.tail)
+    document: Document = {
+        "line": item.number, "account": item.account, "provider": item.provider, "masked": masked, "version": None,
+    }  # fmt: skip
     if isinstance(item, PlannedLine):
         return Exit.OK, document | {"would": item.would, "exit_code": 0}
     code = code_of(item.error)

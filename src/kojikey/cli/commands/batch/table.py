@@ -29,10 +29,9 @@ class BatchTable:
 
     def row(self, item: LineResult, code: Exit, what: str) -> str:
         """Return the row of a line, and below it the lines about what is wrong."""
-        account, provider = (item.result.account, item.result.provider) if isinstance(item, DoneLine) else (
-            item.account, item.provider)  # fmt: skip
-        masked = self._terminal.masked(item.result.tail) if isinstance(item, DoneLine) else ""
-        cells = [f"{item.number:>5}", _fitted(account or "", _ACCOUNT), _fitted(provider or "", _PROVIDER),
+        key = item.result if isinstance(item, DoneLine) else item
+        masked = "" if key.tail is None else self._terminal.masked(key.tail)
+        cells = [f"{item.number:>5}", _fitted(key.account or "", _ACCOUNT), _fitted(key.provider or "", _PROVIDER),
                  _fitted(masked, _KEY)]  # fmt: skip
         head = "" if self._is_begun else self._row(" ", [" LINE", *_head()], "RESULT") + "\n"
         self._is_begun = True
