@@ -93,6 +93,36 @@ def test_the_wait_of_googles_retry_info_is_observed(google: respx.MockRouter) ->
     assert verdict.reason == "rate_limited"
 
 
+def test_no_request_begins_after_the_time_of_the_whole_test(eleven: respx.MockRouter) -> None:
+    time = Time()
+
+    def late(_: httpx.Request) -> httpx.Response:
+        time.now += 30.0
+        return httpx.Response(200, json=SUBSCRIPTION)
+
+    eleven.get(f"{ELEVEN}/v1/user/subscription").mock(side_effect=late)
+    verdict = probe("elevenlabs", time=time)
+    assert calls(eleven) == ["GET /v1/user/subscription"]
+    assert (verdict.outcome, verdict.reason, verdict.attempts) == ("indeterminate", "timeout", 1)
+    assert [(check.reason, check.http_status) for check in verdict.checks] == [("ok", 200), ("timeout", None)]
+
+
+def test_a_retry_that_the_time_of_the_test_ends_leaves_the_answer_before_it(eleven: respx.MockRouter) -> None:
+    time = Time()
+    count = iter(range(2))
+
+    def busy_then_silent(_: httpx.Request) -> httpx.Response:
+        if next(count) == 0:
+            return httpx.Response(503)
+        time.now += 30.0
+        raise httpcore2.ReadTimeout
+
+    eleven.get(f"{ELEVEN}/v1/user/subscription").mock(side_effect=busy_then_silent)
+    verdict = probe("elevenlabs", time=time)
+    assert next(count, None) is None
+    assert (verdict.reason, verdict.attempts) == ("provider_unavailable", 2)
+
+
 @pytest.mark.parametrize(
     "name",
     ["elevenlabs_invalid_key", "elevenlabs_no_key_arrived", "elevenlabs_unauthorized_alone", "elevenlabs_schema"],

@@ -102,4 +102,4 @@ def _chosen(templates: tuple[str, str], values: Values) -> str:
 
 
 def _text(template: str, values: Values) -> str:
-    return _BEFORE_SIGN.sub(r"\1", filled(template, values))
+    return _BEFORE_SIGN.sub(r"\1", filled(template, values)) if template else ""  # the texts of most valid keys

@@ -152,14 +152,11 @@ class _Run:
         self.watch = Stopwatch(self.surroundings.clock, self.timeout * WHOLE_TEST)
         self.tested_at = self.surroundings.now()
         try:
-            async with self.watch.limit:
-                await self._make_all()
-        except TimeoutError:
-            self._add_what_was_not_begun()
+            await self._make_all()
         finally:
             self.session.close()
-        findings = [made.finding or self._unfinished(made) for made in self.made]
-        findings = corrected(self._with_notes(findings), self.request.definition, self.base_url)
+        findings = self._with_notes([made.finding for made in self.made if made.finding])
+        findings = corrected(findings, self.request.definition, self.base_url)
         return conclude(
             findings,
             latencies=[made.latency_ms for made in self.made],
@@ -182,16 +179,6 @@ class _Run:
         await self._make_at_once([(check, {"model": model}) for check in of_models for model in self.models])
         rest = [check for check in wanted if not check.pick and check.when != "model_named"]
         await self._make_at_once([(check, values) for check in rest for values in self._values_of(check)])
-
-    def _add_what_was_not_begun(self) -> None:
-        """Add the checks that did not begin in time; without them the test could look like a success."""
-        begun = [made.check for made in self.made]
-        for check in self.request.definition.checks[1:]:
-            if self._is_wanted(check) and not any(check is other for other in begun):
-                models = self.models if check.when == "model_named" else ()
-                self.made += [_Made(check, {"model": model}) for model in models]
-                if check.when != "model_named":
-                    self.made.append(_Made(check, {}))
 
     async def _make_at_once(self, checks: list[tuple[Check, dict[str, str]]]) -> None:
         if len(checks) == 1:  # in most tests: saves a task
@@ -272,15 +259,17 @@ class _Run:
 
     async def _tried(self, made: _Made) -> Finding:
         """Make the request until its finding is conclusive, with at most two retries and never over the time limit."""
-        while True:
-            finding = await self._once(made)
-            if not finding.retry or made.attempts > RETRIES:
-                return finding
+        finding = await self._once(made)
+        while finding.retry and made.attempts <= RETRIES:
             wait = wait_before(made.attempts, asked=finding.retry_after, chance=self.surroundings.chance())
             if wait >= self.watch.left():
-                return finding
-            made.finding = finding  # the result if the time runs out during the next try
+                break
             await self.surroundings.sleep(wait)
+            again = await self._once(made)
+            if again.reason is Reason.TIMEOUT and self.watch.left() <= 0:
+                break  # it could not be finished, so the try before it says more
+            finding = again
+        return finding
 
     async def _once(self, made: _Made) -> Finding:
         got = await self._asked(made)
@@ -295,7 +284,9 @@ class _Run:
 
     async def _asked(self, made: _Made, *, is_fresh: bool = False) -> Answer | Fault:
         """Make the request unless the circuit of its endpoint is open; report the answer to the run's traffic."""
-        definition = self.request.definition
+        definition, left = self.request.definition, self.watch.left()  # waiting for the rate limit takes none of it
+        if left <= 0:
+            return Fault(Reason.TIMEOUT)
         skipped = self.traffic.skipped(definition.id, self.base_url) if self.traffic else None
         if skipped is not None:
             return skipped
@@ -303,13 +294,9 @@ class _Run:
         try:
             await self._wait_for_turn()
             made.attempts += not is_fresh
-            timeout = max(0.001, min(self.timeout, self.watch.left()))
+            timeout = min(self.timeout, left)
             call = Call(definition, made.check, self.base_url, self.request.secret, made.values, timeout)
             got = await self.exchange.send(self.session, call, is_fresh=is_fresh)
-        except asyncio.CancelledError:
-            if self.watch.limit.expired():
-                got = Fault(Reason.TIMEOUT)
-            raise
         finally:
             if self.traffic:
                 self.traffic.observe(definition.id, self.base_url, got)
@@ -334,9 +321,6 @@ class _Run:
             wait = await self.traffic.turn(self.request.definition.id)
             if wait > 0:
                 await self.surroundings.sleep(wait)
-
-    def _unfinished(self, made: _Made) -> Finding:
-        return judge_fault(self.request.definition, made.check, Fault(Reason.TIMEOUT), values=made.values)
 
     def _with_notes(self, findings: list[Finding]) -> list[Finding]:
         if not self.request.deep:

@@ -1,11 +1,10 @@
-"""A timeout for one test that is paused while the test waits for the rate limit.
+"""The time that one test has taken, without its waits for the rate limit.
 
-Owns: how long a test has taken and may still take. Must not: sleep, or know why a test waits.
+Owns: how long a test has taken and may still take. Must not: sleep, end anything, or know why a test waits.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,25 +12,23 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Stopwatch:
-    """The time of a test, which may take ``allowed`` seconds; ``async with watch.limit`` ends it after them."""
+    """The time of a test, which may take ``allowed`` seconds; the test itself keeps to it."""
 
     clock: Callable[[], float]
     allowed: float
-    limit: asyncio.Timeout = field(init=False)
     _began: float = field(init=False)
     _stood_since: float = 0.0
     _standing: int = 0
 
     def __post_init__(self) -> None:
         self._began = self.clock()
-        self.limit = asyncio.timeout(self.allowed)
 
     def spent(self) -> float:
         """Return the seconds that the test has taken so far."""
         return (self._stood_since if self._standing else self.clock()) - self._began
 
     def left(self) -> float:
-        """Return the seconds that the test may still take."""
+        """Return the seconds that the test may still take, 0 or less if there are none."""
         return self.allowed - self.spent()
 
     @contextmanager
@@ -40,15 +37,9 @@ class Stopwatch:
         if not self._standing:
             self._stood_since = self.clock()
         self._standing += 1
-        self._reschedule(None)
         try:
             yield
         finally:
             self._standing -= 1
             if not self._standing:
                 self._began += self.clock() - self._stood_since
-                self._reschedule(asyncio.get_running_loop().time() + self.left())
-
-    def _reschedule(self, when: float | None) -> None:
-        if not self.limit.expired():  # asyncio refuses to reschedule an expired timeout
-            self.limit.reschedule(when)
