@@ -258,7 +258,7 @@ complete -c kojikey -n '__kojikey_in rotate' -l like -x -d 'with --mint: the id 
 complete -c kojikey -n '__kojikey_in rotate' -l parent -x -d 'with --mint: the project, team or service account of the new key'
 complete -c kojikey -n '__kojikey_in rotate' -l admin-account -x -a '(__kojikey_offer account)' -d 'whose admin key is used (default: the key\'s own account)'
 complete -c kojikey -n '__kojikey_in rotate' -l allow-wider -d 'with --mint: even if the new key may be allowed more than the old one'
-complete -c kojikey -n '__kojikey_in rotate' -l propagation -x -d 'how long to wait until the provider knows a new key, or refuses a deleted one'
+complete -c kojikey -n '__kojikey_in rotate' -l propagation -x -d 'how long to wait until the provider knows a new key, or refuses a deleted one (default 5m)'
 complete -c kojikey -n '__kojikey_in rotate' -l no-revoke -d 'with --retire or --abort: delete nothing at the provider'
 complete -c kojikey -n '__kojikey_in rotate' -l yes -s y -d 'with --retire or --due: do not ask before a key is deleted at the provider'
 complete -c kojikey -n '__kojikey_in rotate' -l due -d 'for cron: rotate keys that are due, retire replaced keys, finish what was left'

@@ -286,7 +286,7 @@ def _checked_inputs(source: str, inputs: KekInputs, person: Person) -> KekInputs
 
     is_asked = source == "passphrase" and not inputs.environ.get(PASSPHRASE_FILE_VARIABLE)
     if is_asked and inputs.ask_passphrase is not None:
-        person.note("there is no store yet; the new one will need a passphrase")
+        person.note("there is no store yet; the new one needs a passphrase, which nobody can recover")
         chosen = inputs.ask_passphrase("new")
         return inputs._replace(ask_passphrase=lambda _: chosen)
     if source.partition(":")[0] in ("env", "passphrase", "recipients"):
@@ -304,7 +304,8 @@ def _create_local_store(settings: Settings, person: Person, source: str, inputs:
         header, kek = create(store, source=source, inputs=inputs)
     except StoreExists:
         return open_chosen_store(settings, person)  # another process created it first
-    person.note(f"created the store {store.place}; its key-encryption key: {describe(header['kek'])}")
+    person.note(f"created the store {store.place}")
+    person.note(f"its key-encryption key: {describe(header['kek'])}")
     if lies_beside(header["kek"], store) and settings.warnings is not None:
         settings.warnings.text(KEK_BESIDE_STORE)
     open_store = OpenStore(store, header, inputs, actor=actor(store))

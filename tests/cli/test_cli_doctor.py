@@ -23,6 +23,15 @@ def test_before_the_first_key_nothing_is_marked_for_a_person_to_look_at(kojikey:
     assert {line[0] for line in lines if not line.startswith(" ")} == {"✓", "·"}
 
 
+def test_the_providers_are_counted_and_only_ones_own_are_named(kojikey: Program) -> None:
+    (row,) = [row for row in kojikey("doctor", "--json").results if row["name"] == "providers"]
+    bundled = kojikey("providers", "--json").results
+    assert row["detail"] == f"{len(bundled)} come with kojikey"
+    kojikey("providers", "new", "acme_speech")
+    (row,) = [row for row in kojikey("doctor", "--json").results if row["name"] == "providers"]
+    assert row["detail"] == f"{len(bundled)} come with kojikey, acme_speech is your own"
+
+
 def test_the_last_line_counts_the_findings_and_the_exit_code_follows_from_them(kojikey: Program) -> None:
     kojikey.added("elevenlabs", "ok", "--no-test")
     noted = kojikey("doctor")

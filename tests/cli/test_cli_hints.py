@@ -209,6 +209,36 @@ def test_only_a_hint_that_can_be_typed_as_a_whole_line_begins_with_try(kojikey: 
     assert "\n  kojikey providers lists them: elevenlabs, " in kojikey("list", "nowhere").err
 
 
+def test_for_a_slip_in_a_provider_only_the_near_one_is_suggested(kojikey: Program) -> None:
+    for typed in ("opena", "OpenAI"):
+        hint = kojikey("add", typed, "--json").error["hint"]
+        assert hint == "did you mean openai? kojikey providers lists them"
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ("version", "did you mean kojikey --version?"),
+        ("-v", "try: kojikey --version"),
+        ("help ls", "did you mean kojikey help list?"),
+        ("help store ls", "did you mean kojikey help store list?"),
+        ("help version", "kojikey help exit-codes, or kojikey help COMMAND"),
+        ("help nonsense", "kojikey help exit-codes, or kojikey help COMMAND"),
+    ],
+)
+def test_the_version_and_a_topic_of_help_are_found_by_a_slip_too(kojikey: Program, words: str, hint: str) -> None:
+    ended = kojikey(*words.split())
+    assert (ended.code, ended.err.splitlines()[-1].strip()) == (2, hint)
+
+
+@pytest.mark.parametrize("columns", [30, 50, 66, 80])
+def test_no_command_of_a_hint_is_broken_over_lines(kojikey: Program, columns: int) -> None:
+    kojikey.added()
+    _, text = printed_on_a_terminal(kojikey, "add", "elevenlabs", "--from-env", "HOME", columns=columns)
+    for command in ("kojikey rotate elevenlabs", "kojikey add elevenlabs --account NAME"):
+        assert command in text, text
+
+
 def test_a_command_to_copy_is_not_broken_over_lines(kojikey: Program) -> None:
     account = "an-account-with-a-long-name@example.org"
     code, text = printed_on_a_terminal(kojikey, "get", "google_gemini", "--reveal", "-a", account, columns=40)

@@ -101,6 +101,11 @@ def test_totals_are_a_line_for_people_and_a_summary_for_programs(varied: Program
     assert varied("list", "--account", "nobody").out.splitlines()[-1] == "0 keys"
 
 
+def test_for_an_account_without_a_key_the_command_that_adds_one_is_suggested(varied: Program) -> None:
+    assert "kojikey add PROVIDER --account nobody adds one" in varied("list", "--account", "nobody").err
+    assert varied("list", "--account", "nobody", "--quiet").err == varied("list", "--account", "valid").err == ""
+
+
 def test_a_date_of_expiry_that_has_passed_is_in_the_past(varied: Program) -> None:
     assert "expired 2026-01-01" in varied("list", "--account", "expired").out
     assert " expires 20" in varied("list", "--account", "expiring").out

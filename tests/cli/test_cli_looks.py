@@ -27,9 +27,9 @@ def test_no_line_is_wider_than_the_terminal_and_nothing_that_must_be_typed_is_cu
         ["help", "exit-codes"], ["--help"], ["rotate", "--help"], ["account", "list"],
     )  # fmt: skip
     for command in commands:
-        if columns < 60 and "--help" in command:
-            continue  # Typer's plain help, which has at least 50 columns
         lines = lines_of(kojikey, *command, columns=columns)
+        if "--help" in command:
+            lines = [line for line in lines if not line.startswith("    kojikey ")]  # examples are to be copied
         text = "\n".join(lines)
         for line in lines:  # a path or a URL that is wider by itself is to be copied
             assert len(line.rstrip()) <= columns or len(line.split()) == 1, f"{command}: {line!r}"
@@ -263,6 +263,13 @@ def test_help_has_the_command_s_own_options_first_and_the_common_ones_last(kojik
     for option in ("--account", "--store", "--json", "--no-input", "--quiet", "--no-color", "--help"):
         assert re.search(rf"{option}\b(?!-)", common)
         assert not re.search(rf"(?m)^[ │]*{option}\b(?!-)", own)
+
+
+def test_narrow_help_is_plain_and_as_wide_as_the_terminal(kojikey: Program) -> None:
+    for columns in (40, 60):
+        text = printed_on_a_terminal(kojikey, "rotate", "--help", columns=columns)[1]
+        assert "╭" not in text
+        assert columns - 8 < max(len(line) for line in text.splitlines() if "kojikey" not in line) <= columns
 
 
 def test_help_shows_brackets_that_rich_reads_as_markup(kojikey: Program) -> None:

@@ -211,6 +211,17 @@ def test_remove_asks(kojikey: Program, answer: str, removes: bool) -> None:
     assert (kojikey.listed()["source"] == "built_in") is removes
 
 
+def test_a_question_is_wrapped_between_words(kojikey: Program) -> None:
+    key = kojikey.added()
+    with on_a_terminal(kojikey, "remove", "elevenlabs", columns=50) as child:
+        child.expect_exact("? [y/N] ")
+        child.sendline("n")
+        _, text = end(child)
+    question = text[: text.index("[y/N]")].split("\n")
+    assert max(map(len, question)) <= 50
+    assert f"••••••••{key.key[-4:]}" in text
+
+
 def test_account_remove_wants_the_name_typed(kojikey: Program) -> None:
     kojikey.added("elevenlabs", "ok", "--account", "acme")
     for typed, code in (("amce", 2), ("acme", 0)):

@@ -77,6 +77,11 @@ def commands_of(text: str) -> tuple[NextCommand, ...]:
     return tuple(part for part in text.parts if isinstance(part, NextCommand)) if isinstance(text, Hint) else ()
 
 
+def typed_commands(text: str) -> tuple[str, ...]:
+    """Return the commands that a hint suggests as they stand in it, none for a plain ``str``."""
+    return tuple(map(_text, commands_of(text)))
+
+
 def with_commands(text: str, change: Callable[[NextCommand], str | NextCommand]) -> str:
     """Return a hint after ``change`` of each of its commands; a plain ``str`` is returned as it is."""
     if not isinstance(text, Hint):

@@ -64,21 +64,22 @@ def read_index() -> dict[str, IndexEntry]:
 
 
 def unknown_provider(name: str, known: Sequence[str]) -> UnknownProvider:
-    """Return the error for a provider that does not exist; its hint names the closest id.
+    """Return the error for a provider that does not exist; its hint names the closest id, or all if none is close.
 
     The name is repeated only if it cannot be a key: a program that swaps two arguments passes its key here.
     """
     import re
 
-    hint = Hint(next_step("providers"), " lists them: " + ", ".join(known))
+    listed = Hint(next_step("providers"), " lists them")
+    every = listed + ": " + ", ".join(known)
     if not re.fullmatch(_REPEATABLE, name):
-        return UnknownProvider("of that name (it is not repeated here, in case it is a key)", known, hint=hint)
+        return UnknownProvider("of that name (it is not repeated here, in case it is a key)", known, hint=every)
     from kojikey.model.nearest import nearest
 
     typed = name.lower().replace("-", "_")
     with_word = [candidate for candidate in known if typed in candidate.split("_")]
     suggestion = nearest(typed, known) or next(iter(with_word), "")
-    return UnknownProvider(name, known, hint=f"did you mean {suggestion}? {hint}" if suggestion else hint)
+    return UnknownProvider(name, known, hint=Hint(f"did you mean {suggestion}? ", listed) if suggestion else every)
 
 
 def entry_of(definition: Definition) -> IndexEntry:

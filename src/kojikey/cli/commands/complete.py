@@ -60,9 +60,9 @@ def _values(kind: str, call: Call) -> list[str]:
 
         return list(SHELLS)
     if kind == "topic":
-        from kojikey.cli.registry import HIDDEN, MODULES
+        from kojikey.cli.registry import GROUPS, HIDDEN, MODULES
 
-        return ["exit-codes", *(name for name in MODULES if name not in HIDDEN and " " not in name)]
+        return ["exit-codes", *(name for name in MODULES if name not in HIDDEN and " " not in name), *GROUPS]
     return []
 
 

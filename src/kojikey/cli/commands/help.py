@@ -33,14 +33,20 @@ def help_topic(call: Call) -> int:
         )
         return 0
     if topic and topic not in GROUPS and (topic not in MODULES or topic in HIDDEN):
-        raise UsageError(
-            "there is no help for that",
-            hint=Hint(next_step("help", _EXIT_CODES), ", or ", next_step("help", "COMMAND")),
-        )
+        raise UsageError("there is no help for that", hint=_nearest_topic(call[TOPIC]))
     if context.terminal.json:
         return typer_app.write_help_document(topic)
     typer_app.show_help(topic.split(), is_plain=context.terminal.plain)
     return 0
+
+
+def _nearest_topic(words: tuple[str, ...]) -> Hint:
+    from kojikey.cli.parsing.typer_app import nearest_command
+
+    meant = nearest_command([word.lower() for word in words])
+    if meant and not meant.startswith("-"):
+        return Hint("did you mean ", next_step("help", *meant.split()), "?")
+    return Hint(next_step("help", _EXIT_CODES), ", or ", next_step("help", "COMMAND"))
 
 
 COMMANDS = (

@@ -10,6 +10,7 @@ from kojikey.model.fast_namedtuple import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from kojikey.cli.command import CommandLine
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from kojikey.model.errors import KojikeyError
 
 SCHEMA = "kojikey/1"
+_KEPT = "\N{NO-BREAK SPACE}"  # textwrap never breaks a line here
 REPORT_IT = "please report it, with this line and the command: https://github.com/kojikey/kojikey/issues"
 
 
@@ -40,13 +42,13 @@ class Failure(NamedTuple):
 
     def say(self) -> None:
         """Write the message and the hint to stderr; a hint that begins with a command follows the word "try"."""
-        from kojikey.model.next_step import is_one_command
+        from kojikey.model.next_step import is_one_command, typed_commands
 
         for line in f"kojikey: {self.message}".split("\n"):
             say(line)
         if self.hint:
-            is_command = is_one_command(self.hint)
-            say(f"  try: {self.hint}" if is_command else f"  {self.hint}", is_copied=is_command)
+            whole = f"  try: {self.hint}" if is_one_command(self.hint) else ""
+            say(whole or f"  {self.hint}", unbroken=(whole,) if whole else typed_commands(self.hint))
 
 
 def report(line: CommandLine | None, error: Exception) -> int:
@@ -130,10 +132,10 @@ def failed(command: str | None, code: int, error: dict[str, Any]) -> dict[str, A
     return {"schema": SCHEMA, "command": command, "exit_code": int(code), "error": error}
 
 
-def say(line: str, *, is_copied: bool = False) -> None:
+def say(line: str, *, unbroken: Sequence[str] = ()) -> None:
     """Write a line to stderr, with "?" for characters that its encoding lacks; a closed stderr is ignored.
 
-    ``is_copied``: no line end of ours breaks it, because a shell would carry out the first part of what is pasted.
+    A terminal gets a long line wrapped, but not within one of ``unbroken``.
     """
     from kojikey.cli.output.stdout import encodable, runner_reads
     from kojikey.model.plain_text import one_line
@@ -145,18 +147,24 @@ def say(line: str, *, is_copied: bool = False) -> None:
         line = escaped(line)
     try:
         text = encodable(line, sys.stderr)
-        print(wrapped(text) if sys.stderr.isatty() and not is_copied else text, file=sys.stderr)
+        print(wrapped(text, unbroken=unbroken) if sys.stderr.isatty() else text, file=sys.stderr)
     except (OSError, ValueError):
         return
 
 
-def wrapped(text: str) -> str:
-    """Wrap a line at the terminal's width, with the next lines indented; a path or URL stays whole to be copied."""
+def wrapped(text: str, *, unbroken: Sequence[str] = ()) -> str:
+    """Wrap a line at the terminal's width, with the next lines indented; a path or URL stays whole to be copied.
+
+    ``unbroken`` are the commands in it: a shell would carry out the first part of one that was broken and pasted.
+    """
     import shutil
     import textwrap
 
+    for command in unbroken:
+        text = text.replace(command, command.replace(" ", _KEPT))
     width = shutil.get_terminal_size().columns
-    indent = "  " + " " * (len(text) - len(text.lstrip()))
-    return textwrap.fill(
+    indent = "  " + " " * (len(text) - len(text.lstrip(" ")))
+    filled = textwrap.fill(
         text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False, drop_whitespace=True
     )
+    return filled.replace(_KEPT, " ")

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, cast
 
 from kojikey.cli.command import Call
 from kojikey.cli.options import GITHUB, JSON, NO_COLOR, QUIET
-from kojikey.cli.output.failure import say
+from kojikey.cli.output.failure import say, wrapped
 from kojikey.cli.output.stdout import Stdout, has_dumb_terminal
 from kojikey.config.settings import Settings
 from kojikey.model.errors import Effect, InputNeeded, UsageError
 from kojikey.model.masking import ASCII_BULLET, BULLET, mask
-from kojikey.model.next_step import Hint
+from kojikey.model.next_step import Hint, typed_commands
 from kojikey.model.plain_text import one_line
 
 if TYPE_CHECKING:
@@ -64,12 +64,16 @@ class Terminal:
     def note(self, text: str) -> None:
         """Print a note, unless the command line has ``--quiet``."""
         if not self.quiet:
-            say(f"kojikey: {self.completed(text)}")
+            self._say("", text)
 
     def warn(self, text: str) -> None:
         """Print a warning."""
         self._warnings.append(text)
-        say(f"kojikey: warning: {self.completed(text)}")
+        self._say("warning: ", text)
+
+    def _say(self, kind: str, text: str) -> None:
+        completed = self.completed(text)
+        say(f"kojikey: {kind}{completed}", unbroken=typed_commands(completed))
 
     def completed(self, text: str, *, account: str | None = None) -> str:
         """Return a hint whose commands name the account and the store of this command line, where needed."""
@@ -102,7 +106,7 @@ class Terminal:
         from kojikey.cli import controlling_terminal
 
         try:
-            return controlling_terminal.ask(one_line(question), hidden=False).strip()
+            return controlling_terminal.ask(wrapped(one_line(question).rstrip()) + " ", hidden=False).strip()
         except EOFError:
             return None
         except UnicodeDecodeError:

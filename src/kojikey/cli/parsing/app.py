@@ -28,7 +28,8 @@ from kojikey.cli.command import (
     Texts,
 )
 from kojikey.cli.options import COMMON
-from kojikey.cli.parsing.help_format import COMMON_PANEL, MOST_COLUMNS, HelpCommand, HelpGroup, escaper
+from kojikey.cli.parsing.help_format import COMMON_PANEL, HelpCommand, HelpGroup, escaper, plain_width
+from kojikey.model.next_step import Hint, next_step
 
 _TYPES: dict[type[Option[Any]], Any] = {
     Text: str,
@@ -41,7 +42,10 @@ _TYPES: dict[type[Option[Any]], Any] = {
 _COMMON = {option.name for option in COMMON}
 
 ABOUT = "Keep provider API keys sealed, ask the provider whether they work, and rotate them without losing one."
-_EPILOG = "kojikey --version shows the version, kojikey help exit-codes the exit codes."
+_EPILOG = Hint(
+    "Begin with ", next_step("add"), ", or with ", next_step("sandbox", "--tour"), ", which needs no key. ",
+    next_step("help", "exit-codes"), " shows the exit codes, ", next_step("", "--version"), " the version.",
+)  # fmt: skip
 
 
 def click_command(*, only: Command | None = None, is_rich: bool = False) -> TyperCommand | TyperGroup:
@@ -147,7 +151,7 @@ class _Tree:
 
 
 def _context() -> dict[str, Any]:
-    return {"help_option_names": ["--help", "-h"], "max_content_width": MOST_COLUMNS}
+    return {"help_option_names": ["--help", "-h"], "terminal_width": plain_width()}
 
 
 def _parameter(parameter: Parameter[Any], annotation: Any, default: Any) -> inspect.Parameter:

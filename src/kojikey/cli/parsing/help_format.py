@@ -16,8 +16,9 @@ from typer.core import TyperCommand, TyperGroup
 from kojikey.cli.output.stdout import has_dumb_terminal
 
 COMMON_PANEL = "Common options"
-MOST_COLUMNS = 100
-_FEWEST_COLUMNS = 60  # on a narrower terminal rich's panels leave no room for the explanations
+_MOST_COLUMNS = 100
+_FEWEST_COLUMNS = 72  # on a narrower terminal rich's panels leave less room for the explanations than plain text
+_NARROWEST = 30  # columns; with fewer, words would be broken
 
 
 class HelpCommand(TyperCommand):
@@ -57,7 +58,12 @@ def _reworded(option: Any, *, panel: str | None) -> Any:
 
 def width() -> int:
     """Return the width of help in columns: the terminal's, but at most 100, for long lines are hard to read."""
-    return min(shutil.get_terminal_size().columns, MOST_COLUMNS)
+    return min(shutil.get_terminal_size().columns, _MOST_COLUMNS)
+
+
+def plain_width() -> int:
+    """Return the width of plain help. Typer's own choice is never less than 50 columns, and has the same margin."""
+    return max(width() - 2, _NARROWEST)
 
 
 def is_rich(*, is_plain: bool) -> bool:

@@ -34,7 +34,7 @@ _SYNONYMS = {
     "create": "add", "verify": "test", "validate": "test", "exec": "run", "renew": "rotate", "replace": "rotate",
     "reveal": "get", "print": "get", "log": "audit", "init": "store init", "store ls": "store list",
     "account ls": "account list", "accounts": "account list", "store show": "store info", "config list": "config get",
-    "config show": "config get",
+    "config show": "config get", "version": "--version",
 }  # fmt: skip
 _DELETING = frozenset({"remove", "account remove", "store revoke", "lock"})
 """Commands that are suggested only for a word that is nearly their name."""
@@ -126,7 +126,7 @@ def _usage_error(error: typer.TyperException, line: CommandLine) -> UsageError:
     if isinstance(error, typer.BadParameter):
         return _bad_value(error, line, help_hint)
     if line.doubt is Doubt.NO_COMMAND:
-        meant = _nearest_command([token.lower() for token in line.tokens if not token.startswith("-")])
+        meant = nearest_command([token.lower() for token in line.tokens if not token.startswith("-")])
         return UsageError(
             f"{place} has no such command", hint=Hint("did you mean ", next_step(meant), "?") if meant else help_hint
         )
@@ -172,14 +172,16 @@ def _no_such_option(name: str, context: typer.Context | None, place: str, help_h
     if name in _VERSION:
         return _version_misplaced(name)
     params = context.command.params if context else []
+    if name == "-v" and place == "kojikey":
+        return UsageError("kojikey has no option -v", hint=next_step("", _VERSION[0]))
     close = nearest(name, (spelling for param in params for spelling in param.opts))
     shown = name if _PLAIN_OPTION.fullmatch(name) else "of that name"
     return UsageError(f"{place} has no option {shown}", hint=f"did you mean {close}?" if close else help_hint)
 
 
-def _nearest_command(words: list[str]) -> str | None:
+def nearest_command(words: list[str]) -> str | None:
     """Return the command that was probably meant; the second word may be part of its name or an argument."""
-    known = [name for name in (*registry.MODULES, *registry.GROUPS) if name not in registry.HIDDEN]
+    known = [name for name in (*registry.MODULES, *registry.GROUPS, _VERSION[0]) if name not in registry.HIDDEN]
     if words[:1] and words[0] in registry.GROUPS:
         subcommands = {name.partition(" ")[2]: name for name in known if name.startswith(f"{words[0]} ")}
         named = _SYNONYMS.get(" ".join(words[:2]), "")

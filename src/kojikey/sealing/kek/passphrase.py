@@ -122,7 +122,7 @@ def discard(spec: Spec, inputs: KekInputs) -> None:
 def describe(spec: Spec) -> str:
     """Return a text that says where the KEK is kept and who can read it."""
     memory = _parameters(spec).memory_kib // 1024
-    return f"a passphrase (Argon2id, {memory} MiB): anyone who knows it, or guesses it"
+    return f"a passphrase (Argon2id, {memory} MiB): anyone who knows or guesses it can open the keys"
 
 
 def mismatch(spec: Spec) -> str:

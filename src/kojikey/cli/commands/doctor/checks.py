@@ -20,6 +20,7 @@ from kojikey.model.validators import shown
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.store_admin.diagnosing import diagnose
 from kojikey.providers.catalog import load_catalog
+from kojikey.providers.index import read_index
 from kojikey.sealing.kek.base import PASSPHRASE_FILE_VARIABLE, KekInputs
 from kojikey.sealing.kek.registry import check_source, make
 
@@ -113,7 +114,10 @@ def _network() -> Iterator[Finding]:
 
 def _definitions(context: Context) -> Iterator[Finding]:
     found = load_catalog(context.settings.home.providers)
-    yield Finding("providers", "ok", ", ".join(found.ids()))
+    bundled = read_index()
+    own = [name for name in found.ids() if name not in bundled]
+    counted = [f"{len(bundled)} come with kojikey", *(f"{name} is your own" for name in own)]
+    yield Finding("providers", "ok", ", ".join(counted))
     for mistake in found.mistakes:
         yield finding_for(f"provider file {os.path.basename(mistake.path)}", mistake)
 

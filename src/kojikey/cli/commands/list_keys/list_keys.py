@@ -51,6 +51,9 @@ def list_keys(call: Call) -> int:
     shown = show_keys(page, rows, with_account=call[ALL_ACCOUNTS])
     if shown and not context.terminal.quiet:
         page.line(totals.as_line(), style="bold")
+        if not (totals.keys or damage.code or call[PROVIDERS]):
+            adds = next_step("add", "PROVIDER")
+            context.terminal.note(Hint(f"account {context.account} has no key of its own; ", adds, " adds one"))
     if not shown and not damage.code:
         context.terminal.note(_empty_note(call))
     return int(damage.code)

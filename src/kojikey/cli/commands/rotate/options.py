@@ -20,7 +20,7 @@ PARENT = Identifier("--parent", help="with --mint: the project, team or service 
 ALLOW_WIDER = Flag("--allow-wider", help="with --mint: even if the new key may be allowed more than the old one")
 PROPAGATION = Text(
     "--propagation",
-    help="how long to wait until the provider knows a new key, or refuses a deleted one", metavar="5m",
+    help="how long to wait until the provider knows a new key, or refuses a deleted one (default 5m)", metavar="5m",
 )  # fmt: skip
 NO_REVOKE = Flag("--no-revoke", help="with --retire or --abort: delete nothing at the provider")
 DUE = Flag("--due", help="for cron: rotate keys that are due, retire replaced keys, finish what was left")
