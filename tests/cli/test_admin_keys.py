@@ -25,7 +25,8 @@ managing = pytest.mark.parametrize("provider", CREATING)
 def test_an_admin_key_is_tested_by_requests_that_change_nothing_and_saved_like_any_key(
     kojikey: Program, admin: str
 ) -> None:
-    assert kojikey.add(admin).code == 0
+    added = kojikey.add(admin)
+    assert (added.code, "kojikey run -- CMD" in added.said) == (0, False), "run sets admin keys only where named"
     asked = [(request.provider, request.method) for request in kojikey.sandbox.requests]
     assert set(asked) == {(admin, "GET")}
     row = kojikey.listed(admin)

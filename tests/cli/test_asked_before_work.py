@@ -78,8 +78,9 @@ def test_on_a_terminal_the_setting_that_forbids_the_question_is_named(
     locked: Program, arguments: list[str], environ: dict[str, str], why: str
 ) -> None:
     locked.environ.update(environ)
-    code, text = printed_on_a_terminal(locked, "get", "elevenlabs", "--reveal", *arguments)
-    assert (code, f"a passphrase is needed, and {why} forbids questions" in text) == (8, True), text
+    for command in (["get", "elevenlabs", "--reveal", *arguments], ["run", *arguments, "--", "true"]):
+        code, text = printed_on_a_terminal(locked, *command)
+        assert (code, f"a passphrase is needed, and {why} forbids questions" in text) == (8, True), text
     new = str(locked.home.with_name("new"))
     code, text = printed_on_a_terminal(locked, "store", "init", "--kek", "passphrase", *arguments, KOJIKEY_HOME=new)
     assert (code, f"a passphrase is needed, and {why} forbids questions" in text) == (8, True), text

@@ -121,6 +121,19 @@ def test_a_limited_or_indeterminate_key_is_moved_only_with_an_option(kojikey: Pr
             assert kojikey("set", "elevenlabs", "--unset", "base-url", "--no-test").code == 0
 
 
+def test_a_key_that_was_not_moved_is_tried_again_by_the_same_command_and_not_by_a_test_where_it_is(
+    kojikey: Program,
+) -> None:
+    kojikey.added()
+    with Sandbox() as elsewhere:
+        place = elsewhere.base_url("elevenlabs")
+        elsewhere.set_reason(elsewhere.key("elevenlabs", "ok"), "rate_limited")
+        move = ("set", "elevenlabs", "--base-url", place, "--json")
+        stayed, moved = kojikey(*move), kojikey(*move, "--allow-unverified")
+    assert (stayed.code, stayed.result["test"]["hint"]) == (4, "the same command tries again")
+    assert (moved.code, moved.result["test"]["hint"]) == (0, "kojikey test elevenlabs tries again")
+
+
 def test_unset_base_url_is_the_providers_own(kojikey: Program) -> None:
     kojikey.added()
     assert kojikey("set", "elevenlabs", "--unset", "base-url", "--no-test").code == 0

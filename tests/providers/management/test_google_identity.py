@@ -88,3 +88,4 @@ def test_without_an_identity_both_ways_are_named(tmp_path: Path, monkeypatch: py
     with pytest.raises(NoAdminKey) as raised:
         access_token({})
     assert "GOOGLE_OAUTH_ACCESS_TOKEN" in str(raised.value.hint)
+    assert str(raised.value).endswith("; nothing was changed"), "a key is also deleted and retired with an identity"

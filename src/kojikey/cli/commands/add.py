@@ -72,12 +72,13 @@ def _lines(result: ChangeResult, definition: Definition, place: str) -> list[str
             lines.append(f"{option_allowing(result.verdict).spelling} saves it anyway")
         return lines
     is_ours = provider in BUILT_IN
+    gives_it_to_programs = () if definition.admin_of else (next_step("run", "--", "CMD"), ", ")
     account = f"the new account {result.account}" if result.is_new_account else f"account {result.account}"
     return [
         f"saved as version 1 for {account}, sealed in {place}",
         f"used for {definition.purpose}; {definition.company} bills it" + (", Koji does not" if is_ours else ""),
         *([Hint("not tested: ", next_step("test", provider))] if result.verdict is None else []),
-        Hint("next: ", next_step("list"), ", ", next_step("run", "--", "CMD"), ", ", next_step("rotate", provider)),
+        Hint("next: ", next_step("list"), ", ", *gives_it_to_programs, next_step("rotate", provider)),
     ]
 
 

@@ -45,7 +45,7 @@ def set_key(call: Call) -> int:
     from kojikey.cli.commands import change_output
     from kojikey.cli.commands.key_input import note_next_rotation
     from kojikey.cli.commands.key_probe import probe_for_one, run_operation
-    from kojikey.cli.output.advice import for_saved
+    from kojikey.cli.output.advice import for_unsaved
     from kojikey.operations.changing import change_settings
 
     context = context_of(call)
@@ -61,7 +61,7 @@ def set_key(call: Call) -> int:
         wiring.check_network(wanted.base_url)
     is_moved = wanted.base_url is not None  # only then is the key opened and sealed again
     open_store = wiring.open_chosen_store(context.settings, context.person, may_ask=is_moved)
-    approve = change_output.Approval(context, saving="move it there", advice=for_saved(provider))
+    approve = change_output.Approval(context, saving="move it there", advice=for_unsaved(provider, has_key=True))
     result = run_operation(
         change_settings(open_store, wanted, account=context.account, provider=provider, test=test, approve=approve)
     )

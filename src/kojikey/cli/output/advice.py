@@ -31,7 +31,7 @@ class Advice(NamedTuple):
 
 
 def for_unsaved(provider: str, *, has_key: bool) -> Advice:
-    """Return the advice for a key that was tested and not saved."""
+    """Return the advice for a key that was tested and not saved, or not moved to the base URL of the test."""
     return Advice(next_step("rotate" if has_key else "add", provider), Hint("the same command"))
 
 
@@ -52,7 +52,7 @@ def with_advice(result: ChangeResult, advice: Advice, terminal: Terminal) -> Cha
         return result
     if result.action == "retired":  # the provider was meant to refuse the old key, so there is nothing to do
         return replace(result, verdict=replace(result.verdict, hint=""))
-    if result.action in ("added", "rotated", "rolled_back"):
+    if result.action in ("added", "rotated", "rolled_back", "changed"):
         advice = for_saved(result.provider)
     return replace(result, verdict=advice.applied_to(result.verdict, terminal, account=result.account))
 

@@ -39,7 +39,7 @@ def access_token(environ: Mapping[str, str], *, proxies: Proxies | None = None) 
     except ImportError:
         raise NoAdminKey(
             "there is no Google identity to manage API keys with",
-            effect=Effect.NOTHING_CREATED,
+            effect=Effect.NOTHING_CHANGED,
             hint=f"set {TOKEN_VARIABLE} (gcloud auth print-access-token), or install kojikey[google]",
         ) from None
     try:
@@ -48,7 +48,7 @@ def access_token(environ: Mapping[str, str], *, proxies: Proxies | None = None) 
     except exceptions.DefaultCredentialsError:
         raise NoAdminKey(
             "there is no Google identity to manage API keys with",
-            effect=Effect.NOTHING_CREATED,
+            effect=Effect.NOTHING_CHANGED,
             hint=f"set {TOKEN_VARIABLE}, or run gcloud auth application-default login",
         ) from None
     except exceptions.GoogleAuthError:

@@ -120,8 +120,8 @@ def _credentials(
 
 
 def _person_to_ask(call: Call, settings: Settings) -> Person | None:
-    """Return a person if a passphrase may be asked, else None: without a terminal, ``run`` saves the import."""
-    if settings.no_input or settings.environ.get("KOJIKEY_PASSPHRASE_FILE"):
+    """Return the person who is asked for a passphrase, None if there is no terminal: ``run`` saves the import then."""
+    if settings.environ.get("KOJIKEY_PASSPHRASE_FILE"):
         return None
     if not (sys.stdin.isatty() or sys.stderr.isatty()):
         return None
