@@ -14,7 +14,7 @@ _kojikey_takes() {
       ;;
     'test')
       options='--account -a --store -s --json --no-input --quiet -q --no-color --all --all-accounts --verbose --allow-empty --stdin --from-env --from-file --force-shape --base-url --model --capability --deep --timeout --concurrency --rate --jobs --shard --not-tested-since --jsonl --junit --html --github --fail-on --help -h'
-      values=' --account=account -a=account --store=store -s=store --from-env=variable --from-file=file --base-url= --model= --capability=capability --timeout= --concurrency= --rate= --jobs= --shard= --not-tested-since= --junit=file --html=file --fail-on=choices:rejected,limited,indeterminate '
+      values=' --account=account -a=account --store=store -s=store --from-env=variable --from-file=file --base-url= --model= --capability=capability --timeout= --concurrency= --rate= --jobs= --shard= --not-tested-since= --junit=file --html=file --fail-on=choices:limited,rejected,indeterminate '
       argument='provider' many=1
       ;;
     'check')
@@ -24,7 +24,7 @@ _kojikey_takes() {
       ;;
     'list')
       options='--account -a --store -s --json --no-input --quiet -q --no-color --all-accounts --failing --due --outcome --sort --csv --help -h'
-      values=' --account=account -a=account --store=store -s=store --outcome= --sort= '
+      values=' --account=account -a=account --store=store -s=store --outcome=choices:valid,limited,rejected,indeterminate,untested --sort=choices:age,account,provider,tested '
       argument='provider' many=1
       ;;
     'rotate')

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, assert_type
 
 import pytest
 
-from kojikey.cli.command import Call, Command, Flag, OptionalArgument, Parameter, Text, Texts
+from kojikey.cli.command import Call, Choice, Command, Flag, OptionalArgument, Parameter, Text, Texts
+from kojikey.cli.commands.list_keys.options import OUTCOME
 from kojikey.cli.options import ACCOUNT, ALL_ACCOUNTS, JSON, MODEL, PROVIDERS, TIMEOUT
 from kojikey.cli.registry import MODULES, load, load_all
+from kojikey.model.verdict import Outcome
 
 CLI = Path(__file__).parents[2] / "src" / "kojikey" / "cli"
+CHOICES = [option for command in load_all() for option in command.options if isinstance(option, Choice)]
 FILES = {path: ".".join(("kojikey", "cli", *path.relative_to(CLI).with_suffix("").parts)) for path in CLI.rglob("*.py")}
 
 
@@ -121,3 +125,17 @@ def test_an_option_with_an_empty_value_or_zero_counts_as_given() -> None:
     number = Flag("--reveal", help="show it")
     call = Call(Command("add", "", lambda _: 0, (ACCOUNT, number)), {ACCOUNT: "", number: False})
     assert call.given(ACCOUNT, number) == [ACCOUNT]
+
+
+def test_the_outcomes_that_list_takes_are_those_of_a_test() -> None:
+    assert OUTCOME.choices == (*(outcome.value for outcome in Outcome), "untested")
+
+
+@pytest.mark.parametrize("option", CHOICES, ids=lambda option: option.spelling)
+def test_a_choice_takes_its_words_alone_and_its_help_names_each(option: Choice) -> None:
+    for word in option.choices:
+        assert option.read(word) == word
+        assert re.search(rf"\b{word}\b", option.help), word
+    for other in ("", "nonsense", option.choices[0].upper(), option.choices[0] + " "):
+        with pytest.raises(ValueError, match="none of the words"):
+            option.read(other)

@@ -88,6 +88,20 @@ class Text(Option["str | None"]):
         return text
 
 
+class Choice(Text):
+    """An option whose value is one of a few words, which completion offers."""
+
+    def __init__(self, *flags: str, choices: tuple[str, ...], help: str, metavar: str) -> None:
+        super().__init__(*flags, help=help, metavar=metavar)
+        self.choices = choices
+
+    def read(self, text: str) -> str:
+        """Return the text, which has to be one of the words."""
+        if text not in self.choices:
+            raise ValueError("none of the words")
+        return text
+
+
 class Identifier(Text):
     """An option whose value is an id from a provider; many ids look like a key without a prefix."""
 

@@ -33,6 +33,7 @@ OFFERED = [
     ("kojikey add elevenlabs --capability voices", ["voices_read"]),
     ("kojikey test elevenlabs goo", ["google_gemini"]),
     ("kojikey test --fail-on ", ["indeterminate", "limited", "rejected"]),
+    ("kojikey list --sort ", ["account", "age", "provider", "tested"]),
     ("kojikey list --account ac", ["acme"]),
     ("kojikey list -a ac", ["acme"]),
     ("kojikey list --store ", ["local"]),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from kojikey.cli.command import Flag, Option, Texts
+from kojikey.cli.command import Choice, Flag, Option, Texts
 from kojikey.cli.registry import GROUPS, HIDDEN, load_all
 
 FILE, VARIABLE, CHOICES, NOTHING = "file", "variable", "choices:", ""
@@ -108,9 +108,8 @@ def _option_entry(option: Option[Any]) -> OptionEntry:
 def _kind(option: Option[Any]) -> str | None:
     if isinstance(option, Flag):
         return None
-    metavar = option.metavar or ""
     if option.complete:
         return option.complete
-    if "|" in metavar and metavar == metavar.lower():
-        return CHOICES + metavar.replace("|", " ")
-    return {"VAR": VARIABLE, "PATH": FILE, "FILE": FILE}.get(metavar, NOTHING)
+    if isinstance(option, Choice):
+        return CHOICES + " ".join(option.choices)
+    return {"VAR": VARIABLE, "PATH": FILE, "FILE": FILE}.get(option.metavar or "", NOTHING)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import keyword
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -16,6 +16,7 @@ from typer.core import TyperCommand, TyperGroup
 from kojikey.cli import registry
 from kojikey.cli.command import (
     Call,
+    Choice,
     Command,
     Flag,
     Identifier,
@@ -139,7 +140,7 @@ class _Tree:
             rich_help_panel=COMMON_PANEL if option.name in _COMMON else None,
         )  # fmt: skip
         is_flag = isinstance(option, Flag)
-        kind = _TYPES[type(option)]
+        kind: Any = Literal[option.choices] if isinstance(option, Choice) else _TYPES[type(option)]
         return _parameter(option, Annotated[kind if is_flag else kind | None, info], False if is_flag else None)
 
     def _argument(self, argument: Positional[Any]) -> inspect.Parameter:

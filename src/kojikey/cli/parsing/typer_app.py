@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from kojikey.cli import registry
-from kojikey.cli.command import Call, Command, CommandLine, Doubt, Flag
+from kojikey.cli.command import Call, Choice, Command, CommandLine, Doubt, Flag, Option
 from kojikey.cli.options import JSON, NO_COLOR
 from kojikey.cli.output.stdout import write_line
 from kojikey.cli.parsing import app
@@ -142,25 +142,32 @@ def _bad_value(error: typer.BadParameter, line: CommandLine, help_hint: Hint) ->
         usage = next_step(command.name, *(argument.usage for argument in command.arguments)) if command else help_hint
         return UsageError(f"missing argument {named}", hint=usage)
     named = error.param.opts[0] if error.param else "an option"
-    kind = error.param.type.name if error.param else ""
-    takes = {"int": "a whole number", "float": "a number"}.get(kind, "another kind of value")
+    option, kind = _option_named(command, named), error.param.type.name if error.param else ""
+    if isinstance(option, Choice):
+        takes = "one of " + ", ".join(option.choices)
+    else:
+        takes = {"int": "a whole number", "float": "a number"}.get(kind, "another kind of value")
     return UsageError(f"{named} takes {takes}", hint=_with_value(command, named) or help_hint)
 
 
 def _value_misplaced(name: str, line: CommandLine) -> UsageError:
-    options = line.command.options if line.command else ()
-    is_flag = any(isinstance(option, Flag) for option in options if name in option.flags)
+    is_flag = isinstance(_option_named(line.command, name), Flag)
     usual = next_step(line.name or "", name if is_flag else "--help")
     what = "takes no value" if is_flag else "needs a value"
     return UsageError(f"{name} {what}", hint=_with_value(line.command, name) or usual)
 
 
 def _with_value(command: Command | None, name: str) -> Hint | None:
-    """Return the command with an option and the placeholder of its value; None for an option without a value."""
-    option = next((option for option in (command.options if command else ()) if name in option.flags), None)
+    """Return the command with an option and a value or its placeholder; None for an option without a value."""
+    option = _option_named(command, name)
     if command is None or option is None or not option.metavar:
         return None
-    return next_step(command.name, name, option.metavar.partition("|")[0])
+    value = option.choices[0] if isinstance(option, Choice) else option.metavar.partition("|")[0]
+    return next_step(command.name, name, value)
+
+
+def _option_named(command: Command | None, flag: str) -> Option[Any] | None:
+    return next((option for option in (command.options if command else ()) if flag in option.flags), None)
 
 
 def _no_such_option(name: str, context: typer.Context | None, place: str, help_hint: Hint) -> UsageError:

@@ -6,7 +6,7 @@ import os
 import stat
 import sys
 
-from kojikey.cli.command import Call, Command, Flag, Text
+from kojikey.cli.command import Call, Choice, Command, Flag, Text
 from kojikey.cli.context import Context, context_of
 from kojikey.cli.options import COMMON, JSON, PROVIDERS, YES
 from kojikey.model.environment import Environment
@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from kojikey.providers.index import IndexEntry
 
 REVEAL = Flag("--reveal", help="yes, print the keys themselves")
-_NAMES = ("dotenv", "shell", "fish", "powershell", "json", "github", "k8s", "docker")
-FORMAT = Text("--format", help="the format (default dotenv)", metavar="|".join(_NAMES))
+FORMAT = Choice(
+    "--format", choices=("dotenv", "shell", "fish", "powershell", "json", "github", "k8s", "docker"),
+    help="dotenv (the default), shell, fish, powershell, json, github, k8s or docker", metavar="FORMAT",
+)  # fmt: skip
 NAME = Text("--name", help="with --format k8s: the name of the Secret (default kojikey-ACCOUNT)", metavar="NAME")
 _STDOUT = "-"
 OUTPUT_FILE = Text(
@@ -63,15 +65,13 @@ def _checked_format(call: Call) -> str:
     """Check the combination of options, and return the format.
 
     Raises:
-        UsageError: the format is unknown, or an option does not fit it.
+        UsageError: an option does not fit the format, or --reveal is missing.
     """
     format_name = call[FORMAT] or "dotenv"
     if call[JSON]:
         raise UsageError(
             "--json is for results, not for keys", hint=_again("--format", "json"), effect=Effect.NOTHING_PRINTED
         )
-    if format_name not in _NAMES:
-        raise UsageError("--format takes one of " + ", ".join(_NAMES), hint=_again("--format", "dotenv"))
     if not call[REVEAL]:
         raise UsageError(
             "export prints the keys themselves, and does so only with --reveal",

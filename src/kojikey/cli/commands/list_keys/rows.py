@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from kojikey.cli.command import Call
-from kojikey.cli.commands.list_keys.options import CSV, DUE, FAILING, OUTCOME, SORT
+from kojikey.cli.commands.list_keys.options import CSV, DUE, FAILING, OUTCOME, SORT, UNTESTED
 from kojikey.cli.options import JSON
 from kojikey.model.errors import UsageError
 from kojikey.model.next_step import next_step
@@ -15,27 +15,17 @@ from kojikey.model.timestamps import parsed
 from kojikey.model.verdict import Outcome
 from kojikey.operations.results import ListRow
 
-UNTESTED = "untested"
-OUTCOMES = (*(outcome.value for outcome in Outcome), UNTESTED)
-SORTS = ("age", "account", "provider", "tested")
-
 _Filter = Callable[[ListRow], bool]
 
 
 def check_options(call: Call) -> None:
-    """Check the options that select, order and format rows.
+    """Check the options that format rows.
 
     Raises:
-        UsageError: a value is unknown, or two options exclude each other.
+        UsageError: two of them exclude each other.
     """
     if call[CSV] and call[JSON]:
         raise UsageError("--csv and --json are two forms of one output: choose one", hint=next_step("list", "--csv"))
-    if call[OUTCOME] not in (None, *OUTCOMES):
-        raise UsageError(
-            f"--outcome takes one of {', '.join(OUTCOMES)}", hint=next_step("list", "--outcome", "rejected")
-        )
-    if call[SORT] not in (None, *SORTS):
-        raise UsageError(f"--sort takes one of {', '.join(SORTS)}", hint=next_step("list", "--sort", "age"))
 
 
 def chosen_rows(call: Call, rows: Iterable[ListRow]) -> Iterator[ListRow]:
@@ -104,7 +94,7 @@ class Totals:
 
     def __init__(self) -> None:
         self._accounts: set[str] = set()
-        self._outcomes = dict.fromkeys(OUTCOMES, 0)
+        self._outcomes = dict.fromkeys(OUTCOME.choices, 0)
         self.keys = self._due = 0
 
     def counted(self, rows: Iterable[ListRow]) -> Iterator[ListRow]:

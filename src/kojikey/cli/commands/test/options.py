@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kojikey.cli.command import Flag, Integer, Text
+from kojikey.cli.command import Choice, Flag, Integer, Text
 
 ALL = Flag("--all", help="every key of the account (the same as naming no provider)")
 ALLOW_EMPTY = Flag("--allow-empty", help="exit 0, not 5, if there is no key to test")
@@ -12,8 +12,7 @@ NOT_TESTED_SINCE = Text(
     "--not-tested-since",
     help="only keys that were not tested in the last span, for example 24h", metavar="24h",
 )  # fmt: skip
-OUTCOMES_THAT_FAIL = ("rejected", "limited", "indeterminate")
-FAIL_ON = Text(
-    "--fail-on",
-    help="the mildest outcome that exits with 3 (default limited)", metavar="|".join(OUTCOMES_THAT_FAIL),
+FAIL_ON = Choice(
+    "--fail-on", choices=("limited", "rejected", "indeterminate"),
+    help="the mildest outcome that exits with 3: rejected, limited (the default) or indeterminate", metavar="OUTCOME",
 )  # fmt: skip

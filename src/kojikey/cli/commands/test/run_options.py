@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from kojikey.cli.command import Call
-from kojikey.cli.commands.test.options import FAIL_ON, JOBS, OUTCOMES_THAT_FAIL
+from kojikey.cli.commands.test.options import FAIL_ON, JOBS
 from kojikey.cli.commands.test.usable_cores import usable_cores
 from kojikey.cli.options import CAPABILITY, CONCURRENCY, MODEL, RATE
 from kojikey.model.errors import Effect, UsageError
@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # `kojikey --help` imports this module
     from kojikey.providers.requests.traffic import Traffic
 
 DEFAULT_CONCURRENCY = 16
+_DEFAULT_FAIL_ON = "limited"
 MOST_CONCURRENCY = 1024
 MOST_RATE = 100_000.0
 MOST_JOBS = 64
@@ -46,7 +47,7 @@ class RunOptions:
             UsageError: a value is out of range.
         """
         return cls(
-            _concurrency(call), _rate(call), _jobs(call), _fail_on(call),
+            _concurrency(call), _rate(call), _jobs(call), call.get(FAIL_ON) or _DEFAULT_FAIL_ON,
             tuple(call.get(MODEL)), tuple(call.get(CAPABILITY)),
         )  # fmt: skip
 
@@ -98,13 +99,3 @@ def _jobs(call: Call) -> int | None:
             effect=Effect.NOTHING_DONE,
         )
     return given
-
-
-def _fail_on(call: Call) -> str:
-    fail_on = call.get(FAIL_ON)
-    if fail_on not in (None, *OUTCOMES_THAT_FAIL):
-        raise UsageError(
-            "--fail-on takes rejected, limited or indeterminate",
-            hint="--fail-on limited is the default",
-        )
-    return fail_on or "limited"
