@@ -110,6 +110,13 @@ def test_a_refused_action_changes_nothing(team: Program, words: tuple[str, ...],
     assert team("store", "recipients", "--json").out == before
 
 
+@pytest.mark.parametrize("words", [(), ("add", BOB.recipient.text), ("remove", "bob"), ("accept", "--yes")], ids=str)
+def test_a_store_with_another_kek_has_no_recipients(kojikey: Program, words: tuple[str, ...]) -> None:
+    kojikey.added()
+    refused = kojikey("store", "recipients", *words)
+    assert (refused.code, "has no recipients" in refused.err) == (2, True), refused.said
+
+
 def test_the_last_one_cannot_be_removed(kojikey: Program) -> None:
     kojikey.environ["KOJIKEY_IDENTITY"] = ANNA.secret
     assert kojikey("store", "init", "--kek", "recipients", "--recipient", ANNA.recipient.text).code == 0

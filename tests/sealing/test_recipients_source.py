@@ -102,9 +102,10 @@ def test_a_wrong_passphrase_is_asked_for_again_three_times_in_all(shared: tuple[
     ask = inputs(path=path)._replace(ask_identity=lambda _: Secret(typed.pop(0)), warn=lambda _: None)
     assert registry.load(spec, ask).kid == kek.kid
     typed += ["wrong"] * 3
-    with pytest.raises(KekUnavailable, match="not the passphrase"):
+    with pytest.raises(KekUnavailable, match="not the passphrase") as caught:
         registry.load(spec, ask)
     assert not typed
+    assert "KOJIKEY_IDENTITY_FILE to another identity" in str(caught.value.hint)
 
 
 def test_when_nobody_can_be_asked_the_passphrase_is_missing(shared: tuple[Spec, Kek], tmp_path: Path) -> None:

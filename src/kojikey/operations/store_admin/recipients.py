@@ -143,11 +143,12 @@ def found_kek(open_store: OpenStore) -> Acceptance:
     """Return the store's present KEK, opened with the user's identity, without comparing it with the remembered one.
 
     Raises:
-        CannotOpen: it cannot be opened, or its list of recipients was changed.
+        UsageError: it has no recipients, and none is remembered. CannotOpen: it cannot be opened, or its list of
+            recipients was changed.
     """
-    spec = open_store.header["kek"]
-    kek = load(spec, open_store.inputs_for(spec))
     before = open_store.known_keks.recall(open_store.store.place) if open_store.known_keks else None
+    spec = open_store.header["kek"] if before else _shared(open_store, open_store.header)
+    kek = load(spec, open_store.inputs_for(spec))
     is_same_store = before is not None and before.store_id == open_store.store_id
     return Acceptance(kek.kid, before.kid if before and is_same_store else None, describe(spec), kek)
 

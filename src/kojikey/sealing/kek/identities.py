@@ -270,4 +270,8 @@ def _warn_of_wrong_passphrase(label: str, inputs: KekInputs, left: int) -> None:
 
 
 def _wrong_passphrase(label: str) -> KekUnavailable:
-    return KekUnavailable(f"that is not the passphrase of {label}", effect=Effect.NOTHING_OPENED)
+    return KekUnavailable(
+        f"that is not the passphrase of {label}",
+        hint=f"run the command again, or set {IDENTITY_FILE_VARIABLE} to another identity",
+        effect=Effect.NOTHING_OPENED,
+    )
