@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from kojikey.model.next_step import finish_or_discard
 from support.minting import Mint, set_up
 from support.program import Ended, Program
 
@@ -71,7 +72,10 @@ def test_a_minted_key_that_is_still_refused_stays_staged(kojikey: Program, clock
     clock(LATER)
     ended = due(kojikey)
     assert (ended.code, by_provider(ended)) == (4, {"xai": "staged"})
+    (row,) = (row for row in ended.results if row["provider"] == "xai")
+    assert row["test"]["hint"] == str(finish_or_discard("xai"))
     assert due(kojikey).code == 4
+    assert str(finish_or_discard("xai")) in kojikey(*DUE).out
     mint.managed.mend()
     assert (due(kojikey).code, len(mint.names)) == (0, 2)
 

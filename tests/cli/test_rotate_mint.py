@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from kojikey.model.next_step import finish_or_discard
 from support.exhaustive import exhaustive, exhaustive_except
 from support.minting import CREATING, LISTING, SETTINGS, set_up
 from support.program import Program, pieces_in
@@ -159,6 +160,17 @@ def test_a_key_that_is_refused_stays_staged_and_abort_deletes_it_at_the_provider
     actions = [event["action"] for event in kojikey("audit", "--json", "--provider", provider).results]
     assert actions[-2:] == ["revoked_at_provider", "aborted"]
     assert kojikey("audit", "--verify").code == 0
+
+
+def test_what_a_person_reads_about_a_refused_key_can_be_typed_and_says_what_became_of_it(kojikey: Program) -> None:
+    mint = set_up(kojikey, "xai")
+    mint.managed.unknown_for = 1000
+    for ended in (mint.mint(), mint.rotate("--resume", "--propagation", "0s")):
+        assert str(finish_or_discard("xai")) in ended.out
+        assert ended.out.count("--resume") == 1
+        assert "create another" not in ended.out
+    key_id = mint.managed.keys[1].key_id
+    assert f"the new key was deleted at xAI ({key_id})" in mint.rotate("--abort").out
 
 
 def test_abort_without_revoking_forgets_the_key_and_prints_its_id(kojikey: Program) -> None:

@@ -82,6 +82,12 @@ class ChangeResult(Struct, frozen=True):
     at_provider: ProviderReport | None = None
     is_new_account: bool = False
 
+    @property
+    def is_unknown_mint(self) -> bool:
+        """Whether a key that was created at the provider is staged and refused: it may not be known everywhere yet."""
+        is_refused = self.verdict is not None and self.verdict.outcome is Outcome.REJECTED
+        return self.action == "staged" and is_refused and self.key is not None and self.key.is_mint_unfinished
+
 
 class TestResult(Struct, frozen=True):
     """The test of one key. ``version`` is None for a key that is not saved.

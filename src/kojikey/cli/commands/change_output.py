@@ -56,10 +56,8 @@ def exit_of(result: ChangeResult) -> Exit:
     """Return the exit code of a change: 0 if it was done, else the code of the test's outcome."""
     if result.verdict is None or result.action in _DONE:
         return Exit.OK
-    is_unfinished_mint = result.action == "staged" and result.key is not None and result.key.is_mint_unfinished
-    if is_unfinished_mint and result.verdict.outcome is Outcome.REJECTED:
-        return Exit.INDETERMINATE  # the provider may not know the new key everywhere yet
-    return Exit.INDETERMINATE if result.verdict.outcome is Outcome.INDETERMINATE else Exit.KEY_FAILED
+    is_undecided = result.is_unknown_mint or result.verdict.outcome is Outcome.INDETERMINATE
+    return Exit.INDETERMINATE if is_undecided else Exit.KEY_FAILED
 
 
 def show(

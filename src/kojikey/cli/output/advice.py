@@ -7,7 +7,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from kojikey.cli.output.terminal import Terminal
-from kojikey.model.next_step import Hint, NextCommand, next_step, with_commands
+from kojikey.model.next_step import Hint, NextCommand, finish_or_discard, next_step, with_commands
 from kojikey.model.verdict import Verdict
 from kojikey.operations.results import ChangeResult, TestResult
 
@@ -52,6 +52,9 @@ def with_advice(result: ChangeResult, advice: Advice, terminal: Terminal) -> Cha
         return result
     if result.action == "retired":  # the provider was meant to refuse the old key, so there is nothing to do
         return replace(result, verdict=replace(result.verdict, hint=""))
+    if result.is_unknown_mint:  # no other key is needed, and none can be saved until this one is finished or discarded
+        hint = terminal.completed(finish_or_discard(result.provider), account=result.account)
+        return replace(result, verdict=replace(result.verdict, hint=hint))
     if result.action in ("added", "rotated", "rolled_back", "changed"):
         advice = for_saved(result.provider)
     return replace(result, verdict=advice.applied_to(result.verdict, terminal, account=result.account))

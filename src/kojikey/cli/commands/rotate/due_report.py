@@ -12,6 +12,7 @@ from kojikey.cli.context import Context
 from kojikey.cli.exits import Exit, code_of
 from kojikey.cli.options import JSONL
 from kojikey.cli.output import documents
+from kojikey.cli.output.advice import for_step, with_advice
 from kojikey.cli.output.damaged_records import DamagedRecords
 from kojikey.cli.output.failure import SCHEMA, Failure
 from kojikey.model.errors import KojikeyError
@@ -84,11 +85,12 @@ class DueReport:
             self._context.terminal.warn(f"{due.key.account}  {due.key.provider}  {failure.message}")
 
     def _changed(self, result: ChangeResult) -> None:
+        result = with_advice(result, for_step(result.provider, "resume"), self._context.terminal)
         code = exit_of(result)
         if code:
             self._codes.add(code)
         document = documents.change_fields(result) | {"due": bool(code)}
-        hint = None
+        hint = result.verdict.hint if result.verdict and result.action == "staged" else None
         if result.action is None:
             retire = next_step("rotate", result.provider, "--retire", "--yes")
             told = Hint(retire, " deletes it at the provider, where kojikey can find it there")

@@ -286,11 +286,11 @@ def _interrupted_message(open_store: OpenStore, account: str, provider: str) -> 
 
 def _show(context: Context, result: ChangeResult, definition: Definition, approval: change_output.Approval) -> int:
     is_retirement = context.call[RETIRE]
-    lines = _lines(definition, result)
+    lines = _lines(definition, result, is_revoking=not context.call[NO_REVOKE])
     return change_output.show(context, result, lines, approval=approval, is_retirement=is_retirement)
 
 
-def _lines(definition: Definition, result: ChangeResult) -> list[str]:
+def _lines(definition: Definition, result: ChangeResult, *, is_revoking: bool) -> list[str]:
     """Return the lines under the result: what was done at the provider, and what to type next."""
     report = result.at_provider
     resume, abort, retire, rollback = (
@@ -310,8 +310,10 @@ def _lines(definition: Definition, result: ChangeResult) -> list[str]:
         case "staged":
             return [
                 f"version {result.version} was created at {definition.company} ({which}) and stays staged",
-                Hint("next: ", resume, ", or ", abort, ", which deletes it there"),
+                *([] if result.is_unknown_mint else [Hint("next: ", resume, ", or ", abort)]),
             ]
+        case "aborted" if is_revoking and report and report.key_id:
+            return [f"the new key was deleted at {definition.company} ({which}); the key in use is unchanged"]
         case "aborted":
             return [
                 f"the new key was forgotten ({which}); the key in use is unchanged",
