@@ -13,8 +13,8 @@ _kojikey_takes() {
       argument='provider'
       ;;
     'test')
-      options='--account -a --store -s --json --no-input --quiet -q --no-color --all --all-accounts --verbose --allow-empty --stdin --from-env --from-file --force-shape --base-url --model --capability --deep --timeout --concurrency --rate --jobs --shard --not-tested-since --jsonl --junit --html --github --fail-on --help -h'
-      values=' --account=account -a=account --store=store -s=store --from-env=variable --from-file=file --base-url= --model= --capability=capability --timeout= --concurrency= --rate= --jobs= --shard= --not-tested-since= --junit=file --html=file --fail-on=choices:limited,rejected,indeterminate '
+      options='--account -a --store -s --json --no-input --quiet -q --no-color --all --all-accounts --allow-empty --fail-on --stdin --from-env --from-file --force-shape --base-url --model --capability --deep --timeout --not-tested-since --shard --concurrency --rate --jobs --verbose --jsonl --junit --html --github --help -h'
+      values=' --account=account -a=account --store=store -s=store --fail-on=choices:limited,rejected,indeterminate --from-env=variable --from-file=file --base-url= --model= --capability=capability --timeout= --not-tested-since= --shard= --concurrency= --rate= --jobs= --junit=file --html=file '
       argument='provider' many=1
       ;;
     'check')
@@ -28,8 +28,8 @@ _kojikey_takes() {
       argument='provider' many=1
       ;;
     'rotate')
-      options='--account -a --store -s --json --no-input --quiet -q --no-color --resume --abort --rollback --retire --force --mint --like --parent --admin-account --allow-wider --propagation --no-revoke --yes -y --due --all-accounts --expiring --grace --stdin --from-env --from-file --force-shape --base-url --model --capability --label --expires --rotate-after --no-test --allow-limited --allow-unverified --timeout --deep --batch --dry-run --jsonl --concurrency --rate --help -h'
-      values=' --account=account -a=account --store=store -s=store --like= --parent= --admin-account=account --propagation= --expiring= --grace= --from-env=variable --from-file=file --base-url= --model= --capability=capability --label= --expires= --rotate-after= --timeout= --batch=file --concurrency= --rate= '
+      options='--account -a --store -s --json --no-input --quiet -q --no-color --resume --abort --rollback --retire --force --stdin --from-env --from-file --force-shape --base-url --model --capability --label --expires --rotate-after --no-test --allow-limited --allow-unverified --timeout --deep --mint --like --parent --admin-account --allow-wider --propagation --no-revoke --yes -y --due --all-accounts --expiring --grace --batch --dry-run --jsonl --concurrency --rate --help -h'
+      values=' --account=account -a=account --store=store -s=store --from-env=variable --from-file=file --base-url= --model= --capability=capability --label= --expires= --rotate-after= --timeout= --like= --parent= --admin-account=account --propagation= --expiring= --grace= --batch=file --concurrency= --rate= '
       argument='provider'
       ;;
     'set')

@@ -13,6 +13,8 @@ from typing import Any
 from kojikey import __version__
 from kojikey.cli.command import Command, Option
 from kojikey.cli.exits import MEANING
+from kojikey.cli.options import COMMON
+from kojikey.cli.parsing.help_format import COMMON_PANEL
 from kojikey.cli.registry import GROUPS, HIDDEN, load_all
 
 ABOUT = "keep API keys of AI providers sealed, test them, and rotate them without losing one"
@@ -76,7 +78,7 @@ def page(command: Command) -> str:
     if command.description:
         parts.append(section("DESCRIPTION", paragraphs(command.description)))
     if command.options:
-        parts.append(section("OPTIONS", items([(flags(o), escaped(o.help)) for o in command.options])))
+        parts.append(section("OPTIONS", options(command)))
     if command.examples:
         parts.append(section("EXAMPLES", ".nf\n" + "\n".join(escaped(line) for line in command.examples) + "\n.fi"))
     parts.append(section("SEE ALSO", "\\fBkojikey\\fR(1)"))
@@ -107,6 +109,21 @@ def synopsis(command: Command) -> str:
     """Return how a command is typed."""
     typed = f"\\fBkojikey {escaped(command.name)}\\fR [\\fIOPTIONS\\fR]"
     return typed + "".join(f" \\fI{escaped(argument.usage)}\\fR" for argument in command.arguments)
+
+
+def options(command: Command) -> str:
+    """Return the options of a command, those of a section of its help under a subheading."""
+    common = [option for option in command.options if option in COMMON]
+    titled: dict[str, list[Option[Any]]] = {}
+    for option in command.options:
+        if option not in common:
+            titled.setdefault(option.section, []).append(option)
+    sections = {**titled, COMMON_PANEL: common}
+    return "\n".join(
+        (f".SS {title}\n" if title != Option.section else "") + items([(flags(o), escaped(o.help)) for o in listed])
+        for title, listed in sections.items()
+        if listed
+    )
 
 
 def flags(option: Option[Any]) -> str:

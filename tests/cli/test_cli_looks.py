@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from kojikey.cli.registry import load
 from support.program import KEK, PATIENT, Program
 from support.pseudo_terminal import end, on_a_terminal, printed_on_a_terminal
 
@@ -263,6 +264,16 @@ def test_help_has_the_command_s_own_options_first_and_the_common_ones_last(kojik
     for option in ("--account", "--store", "--json", "--no-input", "--quiet", "--no-color", "--help"):
         assert re.search(rf"{option}\b(?!-)", common)
         assert not re.search(rf"(?m)^[ │]*{option}\b(?!-)", own)
+
+
+def test_help_has_the_many_options_of_a_command_under_titles_each_option_once(kojikey: Program) -> None:
+    text = kojikey("rotate", "--help").out
+    titles = ["Options", "The key", "The test", "At the provider", "On a timer", "Many keys", "Common options"]
+    assert [line.rstrip(":") for line in text.splitlines() if re.fullmatch(r"[A-Z][a-z ]+:", line)] == [
+        "Arguments", *titles,
+    ]  # fmt: skip
+    options = re.findall(r"(?m)^  (?:-\w, )?(--[\w-]+)", text)
+    assert sorted(options) == sorted(["--help", *(option.spelling for option in load("rotate").options)])
 
 
 def test_narrow_help_is_plain_and_as_wide_as_the_terminal(kojikey: Program) -> None:

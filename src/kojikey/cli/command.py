@@ -56,7 +56,9 @@ class Parameter(Generic[T]):
 
 
 class Option(Parameter[T]):
-    """An option. ``flags`` are its spellings, for example ``--account`` and ``-a``."""
+    """An option. ``flags`` are its spellings, for example ``--account`` and ``-a``; ``section`` is a title in help."""
+
+    section = "Options"
 
     def __init__(self, *flags: str, help: str, metavar: str | None = None, complete: str | None = None) -> None:
         self.flags = flags
@@ -70,6 +72,14 @@ class Option(Parameter[T]):
             ValueError: ``text`` does not have the form of a value of this option.
         """
         raise NotImplementedError
+
+
+def under(section: str, *options: Option[Any]) -> tuple[Option[Any], ...]:
+    """Return options equal to the given ones, which help shows under a title of their own."""
+    copies = tuple(option.with_help(option.help) for option in options)
+    for copy in copies:
+        copy.section = section
+    return copies
 
 
 class Flag(Option[bool]):

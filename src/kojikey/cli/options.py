@@ -5,7 +5,7 @@ Those of a single command are defined in its module. On the hot path: imports no
 
 from __future__ import annotations
 
-from kojikey.cli.command import Argument, Arguments, Flag, Integer, Number, OptionalArgument, Text, Texts
+from kojikey.cli.command import Argument, Arguments, Flag, Integer, Number, OptionalArgument, Text, Texts, under
 
 PROVIDER = Argument("provider", "PROVIDER", "the provider, for example google_gemini", complete="provider")
 KEY = OptionalArgument(
@@ -61,8 +61,10 @@ ALLOW_UNVERIFIED = Flag("--allow-unverified", help="also save a key that could n
 TIMEOUT = Number("--timeout", help="seconds to wait for each request (default 10)", metavar="SECONDS")
 DEEP = Flag("--deep", help="also send the smallest paid request, which alone shows billing and quota")
 SAVING = (
-    BASE_URL, MODEL, CAPABILITY, LABEL, EXPIRES, ROTATE_AFTER, NO_TEST, ALLOW_LIMITED, ALLOW_UNVERIFIED, TIMEOUT,
-)  # fmt: skip
+    *under("The key", *SOURCES, BASE_URL, MODEL, CAPABILITY, LABEL, EXPIRES, ROTATE_AFTER),
+    *under("The test", NO_TEST, ALLOW_LIMITED, ALLOW_UNVERIFIED, TIMEOUT, DEEP),
+)
+"""The options of a command that reads one key, tests it and saves it."""
 
 CONCURRENCY = Integer("--concurrency", help="how many keys to test at once (default 16)", metavar="N")
 RATE = Number("--rate", help="requests per second to each provider", metavar="R")
@@ -72,7 +74,7 @@ BATCH = Text(
     help="many keys: JSON lines of account, provider and key (-: standard input)", metavar="FILE", complete="file",
 )  # fmt: skip
 JSONL = Flag("--jsonl", help="print one JSON result per line as it arrives")
-BATCH_OPTIONS = (BATCH, DRY_RUN, JSONL, *PACE)
+BATCH_OPTIONS = under("Many keys", BATCH, DRY_RUN, JSONL, *PACE)
 
 JUNIT = Text("--junit", help="also write a JUnit report (- for standard output)", metavar="FILE", complete="file")
 HTML = Text(

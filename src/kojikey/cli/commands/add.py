@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kojikey.cli.command import Call, Command
 from kojikey.cli.context import Context, context_of
-from kojikey.cli.options import BATCH, BATCH_OPTIONS, COMMON, DEEP, KEY, NO_TEST, SAVING, SOURCES
+from kojikey.cli.options import BATCH, BATCH_OPTIONS, COMMON, KEY, NO_TEST, SAVING
 from kojikey.model.allocation import BUILT_IN
 from kojikey.model.errors import Effect, InputNeeded
 from kojikey.model.next_step import Hint, next_step
@@ -106,7 +106,7 @@ COMMANDS = (
         "add",
         "read a key, test it, then save it",
         add,
-        options=(*COMMON, *SOURCES, *SAVING, DEEP, *BATCH_OPTIONS),
+        options=(*COMMON, *SAVING, *BATCH_OPTIONS),
         arguments=(KEY.with_help("the provider; without it, a numbered choice; not with --batch"),),
         description="The key comes from a hidden prompt, or from one of --stdin, --from-env and --from-file. "
         "There is no way to pass it as an argument.",

@@ -137,7 +137,7 @@ class _Tree:
     def _option(self, option: Option[Any]) -> inspect.Parameter:
         info = typer.Option(
             *option.flags, help=self._safe(option.help), metavar=option.metavar, show_default=False,
-            rich_help_panel=COMMON_PANEL if option.name in _COMMON else None,
+            rich_help_panel=COMMON_PANEL if option.name in _COMMON else option.section,
         )  # fmt: skip
         is_flag = isinstance(option, Flag)
         kind: Any = Literal[option.choices] if isinstance(option, Choice) else _TYPES[type(option)]

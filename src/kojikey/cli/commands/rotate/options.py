@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from kojikey.cli.command import Call, Flag, Identifier, Text
+from kojikey.cli.command import Call, Flag, Identifier, Text, under
 from kojikey.cli.options import ADMIN_ACCOUNT, ALL_ACCOUNTS, KEY, YES
 
 RESUME = Flag("--resume", help="test and promote the staged key")
@@ -27,19 +27,12 @@ DUE = Flag("--due", help="for cron: rotate keys that are due, retire replaced ke
 EXPIRING = Text("--expiring", help="with --due: also keys that expire within this span (default 14d)", metavar="14d")
 GRACE = Text("--grace", help="with --due: how long a replaced key is kept (default 24h)", metavar="24h")
 MINTING = (
-    MINT,
-    LIKE,
-    PARENT,
-    ADMIN_ACCOUNT,
-    ALLOW_WIDER,
-    PROPAGATION,
-    NO_REVOKE,
-    YES.with_help("with --retire or --due: do not ask before a key is deleted at the provider"),
-    DUE,
-    ALL_ACCOUNTS.with_help("with --due: the keys of every account"),
-    EXPIRING,
-    GRACE,
-)
+    *under(
+        "At the provider", MINT, LIKE, PARENT, ADMIN_ACCOUNT, ALLOW_WIDER, PROPAGATION, NO_REVOKE,
+        YES.with_help("with --retire or --due: do not ask before a key is deleted at the provider"),
+    ),
+    *under("On a timer", DUE, ALL_ACCOUNTS.with_help("with --due: the keys of every account"), EXPIRING, GRACE),
+)  # fmt: skip
 
 
 def named_provider(call: Call) -> str:

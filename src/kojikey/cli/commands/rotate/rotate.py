@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kojikey.cli.command import Call, Command
+from kojikey.cli.command import Call, Command, under
 from kojikey.cli.commands.key_choice import choose_key
 from kojikey.cli.commands.rotate.options import DUE, FORCE, MINT, MINTING, STEPS, named_provider
 from kojikey.cli.context import Context, context_of
@@ -11,7 +11,6 @@ from kojikey.cli.options import (
     BATCH,
     CAPABILITY,
     COMMON,
-    DEEP,
     DRY_RUN,
     EXPIRES,
     FROM_ENV,
@@ -24,7 +23,6 @@ from kojikey.cli.options import (
     PACE,
     ROTATE_AFTER,
     SAVING,
-    SOURCES,
     STDIN,
 )
 from kojikey.model.errors import Effect, UsageError
@@ -273,6 +271,8 @@ def _lines(definition: Definition, result: ChangeResult, step: str) -> list[str]
     }[str(result.action)]
 
 
+_DRY_RUN_HELP = "with --batch or --due: only show what would happen"
+
 COMMANDS = (
     Command(
         "rotate",
@@ -282,14 +282,9 @@ COMMANDS = (
             *COMMON,
             *STEPS,
             FORCE,
-            *MINTING,
-            *SOURCES,
             *SAVING,
-            DEEP,
-            BATCH,
-            DRY_RUN.with_help("with --batch or --due: only show what would happen"),
-            JSONL,
-            *PACE,
+            *MINTING,
+            *under("Many keys", BATCH, DRY_RUN.with_help(_DRY_RUN_HELP), JSONL, *PACE),
         ),
         arguments=(KEY.with_help(f"{KEY.help}; none with --batch or --due"),),
         description="The key in use stays in use until the new one has passed its test. After Ctrl-C or a crash "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from kojikey.cli.call_settings import refuse_account_with_all_accounts
-from kojikey.cli.command import Call, Command
+from kojikey.cli.command import Call, Command, under
 from kojikey.cli.commands.request_options import timeout_of
 from kojikey.cli.commands.test.options import ALL, ALLOW_EMPTY, FAIL_ON, JOBS, NOT_TESTED_SINCE, SHARD
 from kojikey.cli.commands.test.run_options import MANY_KEYS, RunOptions
@@ -229,20 +229,12 @@ COMMANDS = (
             *COMMON,
             ALL,
             ALL_ACCOUNTS.with_help("every key of every account"),
-            VERBOSE,
             ALLOW_EMPTY,
-            *SOURCES,
-            BASE_URL,
-            MODEL,
-            CAPABILITY,
-            DEEP,
-            TIMEOUT,
-            *PACE,
-            JOBS,
-            SHARD,
-            NOT_TESTED_SINCE,
-            *REPORTS,
             FAIL_ON,
+            *under("A key that is not saved", *SOURCES, BASE_URL),
+            *under("The test", MODEL, CAPABILITY, DEEP, TIMEOUT),
+            *under("Many keys", NOT_TESTED_SINCE, SHARD, *PACE, JOBS),
+            *under("Output", VERBOSE, *REPORTS),
         ),
         arguments=(PROVIDERS,),
         description="Without --deep a test never spends money or credits. "
