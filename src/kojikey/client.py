@@ -78,6 +78,7 @@ class Client(NotSerialisable):
             raise UsageError("cache takes a number of seconds, from 0 to 86400")
         self._cache = float(cache)
         self._settings = Settings(Environment(os.environ), store=store, no_input=True)
+        self._settings.check_account()
         self._settings.store_url()  # an unknown name raises here, and not at the first key
         self._definitions: Any = None
         self._had_store = False

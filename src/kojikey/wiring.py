@@ -79,6 +79,7 @@ _WAYS_TO_A_KEK = Hint(
 def resolve_for_program(provider: str, *, account: str | None, store: str | None) -> Credential:
     """Carry out :func:`kojikey.resolve`: resolve as ``kojikey run`` does, without asking anybody."""
     settings = Settings(Environment(os.environ), account=account, store=store, no_input=True)
+    settings.check_account()
     checked_provider(provider, settings)
     from kojikey.operations.resolving import resolve
 

@@ -57,6 +57,36 @@ def test_a_malformed_account_is_reported_with_its_origin(kojikey: Program, origi
     assert kojikey("list", "-a", "Acme", "--json").error["message"].startswith("an account name")
 
 
+@pytest.mark.parametrize("origin", ["KOJIKEY_ACCOUNT", "config.toml"])
+def test_a_malformed_account_stops_no_command_that_has_none_and_config_set_corrects_it(
+    kojikey: Program, origin: str
+) -> None:
+    configured(kojikey, 'account = "Acme"\n' if origin == "config.toml" else "")
+    kojikey.environ |= {"KOJIKEY_ACCOUNT": "Acme"} if origin == "KOJIKEY_ACCOUNT" else {}
+    for command in (("help", "add"), ("providers",), ("account", "list"), ("store", "list"), ("config", "get")):
+        assert (command, kojikey(*command).code) == (command, 0)
+    assert "KOJIKEY_ACCOUNT" not in kojikey("providers", "none").said
+    assert kojikey("config", "set", "account", "acme").code == 0
+    assert kojikey("list", KOJIKEY_ACCOUNT=None).code == 0
+
+
+@pytest.mark.parametrize("name", ["account", "admin_account"])
+def test_a_key_as_an_account_in_the_file_is_not_repeated(kojikey: Program, name: str) -> None:
+    key = kojikey.key().key
+    configured(kojikey, f'# mine\n{name} = "{key}"\n')
+    for command in ("list", "doctor"):
+        ended = kojikey(command)
+        assert (ended.code, key in ended.said) == (2, False)
+        assert f"line 2: {name} looks like a provider key" in ended.said
+
+
+@pytest.mark.parametrize("origin", ["KOJIKEY_STORE", "config.toml"])
+def test_to_create_a_store_that_is_chosen_and_unknown_its_url_is_needed(kojikey: Program, origin: str) -> None:
+    configured(kojikey, 'store = "team"\n' if origin == "config.toml" else "")
+    ended = kojikey("list", "--json", **({"KOJIKEY_STORE": "team"} if origin == "KOJIKEY_STORE" else {}))
+    assert ended.error["hint"] == "kojikey store init URL --name NAME --kek SOURCE"
+
+
 @pytest.mark.parametrize("origin", ["KOJIKEY_STORE", "config.toml"])
 def test_a_store_that_does_not_exist_is_reported_with_its_origin(kojikey: Program, origin: str) -> None:
     configured(kojikey, 'store = "team"\n' if origin == "config.toml" else "")

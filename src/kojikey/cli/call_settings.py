@@ -25,8 +25,12 @@ _MISTAKES_SHOWN = 20
 
 
 def settings_of(call: Call, *, config: dict[str, Any] | None = None) -> Settings:
-    """Return the settings of a call in this process's environment; ``config`` replaces the content of config.toml."""
-    return Settings(
+    """Return the settings of a call in this process's environment; ``config`` replaces the content of config.toml.
+
+    Raises:
+        BadAccount: the command takes an account, and the chosen one has no account's name.
+    """
+    settings = Settings(
         Environment(os.environ),
         account=call.get(ACCOUNT),
         store=call.get(STORE),
@@ -34,6 +38,9 @@ def settings_of(call: Call, *, config: dict[str, Any] | None = None) -> Settings
         config=config,
         warnings=SettingsWarnings(_named_providers(call)),
     )
+    if ACCOUNT in call.values:
+        settings.check_account()
+    return settings
 
 
 def refuse_account_with_all_accounts(call: Call, *words: str) -> None:

@@ -20,6 +20,7 @@ SETTINGS = {
     "kek": "the KEK source of a new local store",
     "admin_account": "whose admin keys rotate --mint uses, unless named",
 }
+_ACCOUNTS = ("account", "admin_account")  # a key has the form of an account's name, and messages repeat the name
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9 ._-]{1,64}")
 STORE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
@@ -71,6 +72,8 @@ def _problems(name: str, value: object, text: str) -> list[str]:
         return [f"line {_line(text, name)}: {_shown(name)} is not a setting (known: {known})"]
     if not isinstance(value, str) or not value:
         return [f"line {_line(text, name)}: {name} must be text in quotes"]
+    if name in _ACCOUNTS and looks_like_key(value):
+        return [f"line {_line(text, name)}: {name} looks like a provider key; it was not used and is not repeated"]
     return []
 
 

@@ -151,7 +151,6 @@ class Settings:
         self.store = self._chosen(store, "KOJIKEY_STORE", "store", LOCAL)
         variables = (name for name in ("KOJIKEY_NO_INPUT", "CI") if _truth(environ, name))
         self.ruled_out_by = "--no-input" if no_input else next(variables, "")
-        self._check_account()
 
     def _chosen(self, option: str | None, variable: str, name: str, default: str) -> Setting:
         if option is not None:
@@ -162,7 +161,12 @@ class Settings:
             return Setting(self.config[name], "config.toml")
         return Setting(default, "default")
 
-    def _check_account(self) -> None:
+    def check_account(self) -> None:
+        """Check the form of the account's name, before it is used: ``config set account`` must correct a wrong one.
+
+        Raises:
+            BadAccount: it has another form; the error names the variable or file that has it.
+        """
         try:
             checked_account(self.account.value)
         except BadAccount as error:

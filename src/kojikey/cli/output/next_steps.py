@@ -48,7 +48,9 @@ def _complete(step: NextCommand, call: Call, settings: Settings, account: str | 
         and _is_usable(store, settings)
     ):
         more += ["--store", store]
-    is_known = "--store" in more or (settings.store.origin not in ("option", "default") and not names_two_stores(call))
+    is_known = "--store" in more or (
+        settings.store.origin not in ("option", "default") and not names_two_stores(call) and _has_url(settings)
+    )
     words = tuple(word for word in step.words if word != _STORE_PLACEHOLDER or not is_known)
     index = next((at for at, word in enumerate(words) if word.startswith("-")), len(words))
     return NextCommand(step.command, (*words[:index], *more, *words[index:]))
@@ -74,8 +76,13 @@ def _is_needed(account: str, settings: Settings) -> bool:
 
 
 def _is_usable(store: str, settings: Settings) -> bool:
+    return _has_url(settings.for_store(store)) and store.isprintable()
+
+
+def _has_url(settings: Settings) -> bool:
+    """Return whether the chosen store can be used; an unknown name cannot, nor a URL with a password as an option."""
     try:
-        settings.for_store(store).store_url()
-    except KojikeyError:  # an unknown name, or a URL with a password
+        settings.store_url()
+    except KojikeyError:
         return False
-    return store.isprintable()
+    return True
