@@ -42,15 +42,15 @@ def answering(connection: socket.socket, _number: int) -> None:
 
 
 @contextlib.contextmanager
-def never_answering() -> Iterator[int]:
+def never_answering(host: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
     """Yield a port on which connecting never ends, as if a firewall dropped the packets."""
     with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
-        port: int = listener.getsockname()[1]
+        listener = stack.enter_context(socket.create_server((host, port), backlog=0))
+        port = listener.getsockname()[1]
         while True:
             waiting = stack.enter_context(socket.socket())
             waiting.setblocking(False)
-            waiting.connect_ex(("127.0.0.1", port))
+            waiting.connect_ex((host, port))
             if not _is_connected(waiting):
                 break
         yield port
@@ -133,8 +133,16 @@ def test_a_name_is_looked_up_once_for_many_tests_and_again_where_its_address_is_
         known[NAME, port] = "127.0.0.2", known[NAME, port][1]  # nobody listens there
         await connected(known)
         counts.append(looked_up)
+        known[NAME, port] = "127.0.0.2", known[NAME, port][1]
+        with never_answering("127.0.0.2", port):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await connected(known)
+            async with asyncio.timeout(10):
+                await connected(known)
+        counts.append(looked_up)
         return counts
 
     monkeypatch.setattr(socket, "getaddrinfo", addresses)
     with playing(answering) as port:
-        assert asyncio.run(work()) == [1, 2]
+        assert asyncio.run(work()) == [1, 2, 3]

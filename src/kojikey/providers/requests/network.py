@@ -218,8 +218,10 @@ class Network(httpcore2.AsyncNetworkBackend):
         if loop.time() < until:
             try:
                 return await self._to_address(address, port)
-            except OSError:
+            except (OSError, asyncio.CancelledError) as error:
                 self._addresses.pop((host, port), None)
+                if not isinstance(error, OSError):
+                    raise  # the request's time is over; the next one looks the name up
         connected = await _first_connected(host, port)
         _, stream = await loop.create_connection(lambda: Stream(self._most), sock=connected)
         self._streams.append(stream)
