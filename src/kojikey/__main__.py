@@ -30,13 +30,13 @@ def main() -> None:
     # thresholds, looking for cycles takes a twentieth of the time of a start and a tenth of that of a long run.
     gc.set_threshold(100_000, 50, 100)
     code = run(sys.argv[1:])
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except OSError:
-        from kojikey.cli.dispatch import flush_streams
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError as error:
+            from kojikey.cli.dispatch import after_lost_output
 
-        code = flush_streams(code)
+            code = after_lost_output(stream, error, code)
     gc.freeze()  # spares the last search for reference cycles at exit, when the system frees all memory anyway
     sys.exit(code)
 

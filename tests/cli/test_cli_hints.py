@@ -278,6 +278,27 @@ def test_a_mistake_without_its_own_hint_suggests_the_help_of_the_command(kojikey
 
 
 @pytest.mark.parametrize(
+    ("words", "environ", "hint"),
+    [
+        ("add mistral --from-env LONG", {"LONG": "a" * 70_000}, "copy only the key"),
+        ("scan - --git", {}, "kojikey scan - searches it alone"),
+        ("list", {"KOJIKEY_HOME": "~nobody-of-this-name/x"}, "write the whole path"),
+        ("list", {"KOJIKEY_ACCOUNT": f"sk_{'0a' * 24}"}, "unset KOJIKEY_ACCOUNT, or set it to a name"),
+    ],
+)
+def test_a_wrong_value_from_elsewhere_has_a_hint_of_its_own_and_not_the_help_of_the_command(
+    kojikey: Program, words: str, environ: dict[str, str], hint: str
+) -> None:
+    assert kojikey(*words.split(), "--json", **environ).error["hint"] == hint
+
+
+@pytest.mark.parametrize("text", [b"\xff\xfa", b"a" * 70_000], ids=["not text", "too long"])
+def test_standard_input_that_is_no_key_has_a_hint_of_its_own(kojikey: Program, text: bytes) -> None:
+    ended = kojikey("add", "mistral", "--stdin", "--json", stdin=text)
+    assert ended.error["hint"] == "give only the key, as plain text"
+
+
+@pytest.mark.parametrize(
     ("words", "hint"),
     [
         ("add elevenlabs --timeout long", "kojikey add --timeout SECONDS"),

@@ -283,7 +283,11 @@ def test_the_exit_code_does_not_depend_on_whether_the_output_is_read(
     assert (ended.code, "Broken" in ended.err, "Traceback" in ended.err) == (code, False, False), ended.said
 
 
-@pytest.mark.parametrize("words", ["list", "list --json", "--help", "--version", "audit --json"])
+@pytest.mark.parametrize(
+    "words",
+    # the last two are larger than the buffer of a file (4 KB), and than that of a text (8 KB)
+    ["list", "list --json", "--help", "--version", "audit --json", "help rotate", "completion bash"],
+)
 def test_a_full_disk_under_stdout_is_reported(kojikey: Program, words: str) -> None:
     kojikey.added()
     ended = kojikey.shell(f"kojikey {words} > /dev/full")

@@ -1,4 +1,4 @@
-"""Runs a parsed command line, returns its exit code, and flushes the standard streams at the end.
+"""Runs a parsed command line, returns its exit code, and reports output that was lost at the end.
 
 Owns: the order of three steps: refuse keys as arguments, run the command, complete the hint of its error.
 On the hot path. Must not: parse a command line (``parsing`` does), or write an error's text.
@@ -10,6 +10,8 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import TextIO
+
     from kojikey.cli.command import Call
 
 
@@ -31,21 +33,16 @@ def carry_out(call: Call) -> int:
         raise
 
 
-def flush_streams(code: int) -> int:
-    """Flush standard output and standard error; return ``code``, or the code of a failure to write the output."""
+def after_lost_output(stream: TextIO, error: OSError, code: int) -> int:
+    """Return the exit code after the last output to a standard stream failed: ``code``, or that of lost results.
+
+    A second attempt would seem to succeed: Python forgets text that does not fit into the buffer of a file.
+    """
     from kojikey.cli.output.streams import silence
 
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        silence(sys.stdout.fileno())  # the reader closed the pipe (`kojikey list | head -1`): not a failure
-    except OSError as error:
-        from kojikey.cli.output.failure import fail, output_lost
+    silence(stream.fileno())
+    if stream is sys.stderr or isinstance(error, BrokenPipeError):
+        return code  # the reader closed the pipe (`kojikey list | head -1`): not a failure
+    from kojikey.cli.output.failure import fail, output_lost
 
-        silence(sys.stdout.fileno())
-        code = fail(None, output_lost(error.strerror or type(error).__name__))
-    try:
-        sys.stderr.flush()
-    except OSError:
-        silence(sys.stderr.fileno())
-    return code
+    return fail(None, output_lost(error.strerror or type(error).__name__))

@@ -24,6 +24,7 @@ from kojikey.model.text_file import decoded
 _LIMIT_BYTES = 64 * 1024
 _VARIABLE = re.compile(r"[A-Z]{1,16}(?:_[A-Z0-9]{1,16}){0,5}")
 _NO_SECRETS = "in CI it may be a secret that is not set; forks and bots get no secrets"
+_ONLY_THE_KEY = "give only the key, as plain text"
 _KEEP_IT_HIDDEN = "do not paste the secret now: the shell would show it and keep it in its history"
 
 
@@ -149,11 +150,13 @@ def _from_file(path: str, terminal: Terminal) -> Secret:
 def _secret(data: bytes, where: str, *, hint: str) -> Secret:
     if len(data) > _LIMIT_BYTES:
         raise MalformedKey(
-            f"{where} has more than {_LIMIT_BYTES} bytes: that is not a key", effect=Effect.NOTHING_CHANGED
+            f"{where} has more than {_LIMIT_BYTES} bytes: that is not a key",
+            hint=_ONLY_THE_KEY,
+            effect=Effect.NOTHING_CHANGED,
         )
     text = decoded(data)
     if text is None:
-        raise MalformedKey(f"{where} is not text", effect=Effect.NOTHING_CHANGED)
+        raise MalformedKey(f"{where} is not text", hint=_ONLY_THE_KEY, effect=Effect.NOTHING_CHANGED)
     return _filled(text, where, hint=hint)
 
 

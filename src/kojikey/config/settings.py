@@ -258,7 +258,10 @@ def _no_key(value: str, variable: str) -> str:
         from kojikey.model.key_detection import looks_like_key
 
         if looks_like_key(value):
-            raise UsageError(f"the value of {variable} looks like a provider key; it was not used and is not repeated")
+            raise UsageError(
+                f"the value of {variable} looks like a provider key; it was not used and is not repeated",
+                hint=f"unset {variable}, or set it to a name",
+            )
     return value
 
 

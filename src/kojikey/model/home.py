@@ -17,7 +17,11 @@ def expanded(path: str, *, what: str) -> str:
         return path
     whole = _own_home() + path[1:] if path[1:2] in ("", "/") else os.path.expanduser(path)
     if whole.startswith("~") or not os.path.isabs(whole):
-        raise UsageError(f"{what} begins with ~, and there is no such home folder", effect=Effect.NOTHING_DONE)
+        raise UsageError(
+            f"{what} begins with ~, and there is no such home folder",
+            hint="write the whole path",
+            effect=Effect.NOTHING_DONE,
+        )
     return whole
 
 

@@ -169,7 +169,11 @@ def _text_of_first_line(content: HiddenBytes) -> Secret | None:
 def _bytes(passphrase: Secret) -> HiddenBytes:
     encoded = _normal(passphrase.reveal())
     if len(encoded) > LONGEST:
-        raise UsageError(f"a passphrase has at most {LONGEST} bytes", effect=Effect.NOTHING_DONE)
+        raise UsageError(
+            f"a passphrase has at most {LONGEST} bytes",
+            hint=f"type a shorter one; {PASSPHRASE_FILE_VARIABLE} names a file with the passphrase alone",
+            effect=Effect.NOTHING_DONE,
+        )
     return encoded
 
 

@@ -91,7 +91,9 @@ def _check_paths(call: Call, paths: tuple[str, ...]) -> None:
         if path == _STDIN:
             if is_git:
                 raise UsageError(
-                    "- is standard input, and --git and --staged read a repository", effect=Effect.NOTHING_READ
+                    "- is standard input, and --git and --staged read a repository",
+                    hint=Hint(next_step("scan", "-"), " searches it alone"),
+                    effect=Effect.NOTHING_READ,
                 )
             continue
         try:
