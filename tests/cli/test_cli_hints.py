@@ -329,6 +329,21 @@ def test_a_store_that_was_named_by_its_file_is_suggested_by_its_url(
     assert "sqlite" not in kojikey(*words, "team", "--json").error["hint"]
 
 
+@pytest.mark.parametrize(
+    ("words", "store", "hint"),
+    [
+        ("store use team", "", "kojikey store init URL --name NAME --kek SOURCE"),
+        ("list", "team", "kojikey store init URL --name NAME --kek SOURCE"),
+        ("store use sqlite:///srv/x.db", "", "give it a name first: kojikey config set stores.NAME.url URL"),
+        ("test --base-url https://example.org", "", "kojikey test PROVIDER --stdin --base-url URL"),
+    ],
+)
+def test_a_store_of_the_environment_takes_no_word_from_a_hint_about_another_one(
+    kojikey: Program, elsewhere: str, words: str, store: str, hint: str
+) -> None:
+    assert kojikey(*words.split(), "--json", KOJIKEY_STORE=store or elsewhere).error["hint"] == hint
+
+
 def test_the_hint_about_a_missing_store_creates_it_by_the_url_that_was_typed(
     kojikey: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

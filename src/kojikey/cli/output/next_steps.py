@@ -17,7 +17,7 @@ from kojikey.model.next_step import NextCommand, with_commands
 
 _HELP = ("--help", "-h")
 _NAMES_ACCOUNT = ("--account", "-a", "--all-accounts", "--batch")
-_NAMES_STORE = ("--store", "-s")
+_NAMES_STORE = ("--store", "-s", "--name")
 _STORE_PLACEHOLDER = "URL"  # a hint's argument for the store, left out if --store or the environment names the store
 
 
@@ -51,7 +51,8 @@ def _complete(step: NextCommand, call: Call, settings: Settings, account: str | 
     is_known = "--store" in more or (
         settings.store.origin not in ("option", "default") and not names_two_stores(call) and _has_url(settings)
     )
-    words = tuple(word for word in step.words if word != _STORE_PLACEHOLDER or not is_known)
+    stands_for_store = step.words[:1] == (_STORE_PLACEHOLDER,) and not names_store
+    words = step.words[1:] if stands_for_store and is_known else step.words
     index = next((at for at, word in enumerate(words) if word.startswith("-")), len(words))
     return NextCommand(step.command, (*words[:index], *more, *words[index:]))
 
