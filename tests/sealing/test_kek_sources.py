@@ -246,6 +246,31 @@ def test_a_full_disk_leaves_no_kek_file(tmp_path: Path, monkeypatch: pytest.Monk
     assert not (tmp_path / "kek").exists()
 
 
+def test_a_kek_file_is_there_only_with_its_whole_kek(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, fsync = tmp_path / "kek", os.fsync
+    seen: list[str] = []
+
+    def looked_at(descriptor: int) -> None:
+        seen.append(path.read_text() if path.exists() else "")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", looked_at)
+    spec, kek = make(f"file:{path}", store_id="s1", inputs=NOBODY)
+    assert seen == ["", path.read_text()]  # before it has its name, and when its name reaches the disk
+    assert load(spec, NOBODY).kid == kek.kid
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_of_two_processes_that_create_a_kek_file_both_have_the_same_kek(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "kek"
+    _, first = make(f"file:{path}", store_id="s1", inputs=NOBODY)
+    monkeypatch.setattr("os.path.lexists", lambda _: False)  # as the second saw it before the first was done
+    _, second = make(f"file:{path}", store_id="s2", inputs=NOBODY)
+    assert first.kid == second.kid
+
+
 # the default
 
 

@@ -10,6 +10,7 @@ import contextlib
 import os
 from collections.abc import Callable
 
+from kojikey.model.atomic_file import write_whole
 from kojikey.model.errors import Effect, KekMissing, KekUnavailable, RecordChanged, UsageError
 from kojikey.model.home import expanded
 from kojikey.model.plain_text import shell_quoted
@@ -43,11 +44,12 @@ def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]
     if not argument or not argument.isprintable():
         raise UsageError("a KEK file needs a path", hint=SOURCES_HINT, effect=Effect.NOTHING_CREATED)
     path = os.path.abspath(expanded(argument, what="the path of the KEK file"))
-    try:
-        kek: Kek = _create(path)
-    except FileExistsError:
-        hint = "name a file that does not exist yet, and it is created; this one was not changed"
-        kek = _read(path, warn=inputs.warn, hint=hint)
+    hint = "name a file that does not exist yet, and it is created; this one was not changed"
+    kek: Kek | None = None
+    if not os.path.lexists(path):
+        with contextlib.suppress(FileExistsError):  # another process created it first
+            kek = _create(path)
+    kek = kek or _read(path, warn=inputs.warn, hint=hint)
     return {"source": "file", "path": path, "kid": kek.kid}, kek
 
 
@@ -97,35 +99,19 @@ def _read(path: str, *, hint: str, warn: Callable[[str], None] | None) -> LocalK
 
 
 def _create(path: str) -> LocalKek:
+    """Create the file, durably, because data keys are wrapped with the KEK in it at once.
+
+    Raises:
+        FileExistsError: it exists. UsageError: its folder does not. KekUnavailable: it cannot be written.
+    """
     key = HiddenBytes(os.urandom(KEY_BYTES))
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o600)
+        write_whole(path, [HiddenBytes(base64url.encode(key).encode("ascii") + b"\n")], may_replace=False)
     except FileExistsError:
         raise
     except (FileNotFoundError, NotADirectoryError):
         hint = f"mkdir -p -m 700 {shell_quoted(os.path.dirname(path))}"
         raise UsageError(f"the folder of {path} does not exist", hint=hint, effect=Effect.NOTHING_CREATED) from None
     except OSError as error:
-        raise KekUnavailable(f"the {_WHAT} {path} cannot be created ({error.strerror})") from None
-    try:
-        _write(descriptor, path, HiddenBytes(base64url.encode(key).encode("ascii") + b"\n"))
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            os.unlink(path)
         raise KekUnavailable(f"the {_WHAT} {path} cannot be written ({error.strerror})") from None
     return LocalKek(key)
-
-
-def _write(descriptor: int, path: str, content: HiddenBytes) -> None:
-    """Write a file durably: data keys are wrapped with the KEK in it at once."""
-    try:
-        os.write(descriptor, content)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    if os.name == "posix":
-        folder = os.open(os.path.dirname(path), os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
