@@ -11,7 +11,7 @@ from support.documents import README, ROOT, block, blocks
 from support.program import Program
 
 FIRST = [it.text.strip() for it in blocks("sh") if it.page == "README.md"][:3]
-LONGEST = 160
+LONGEST = 152  # lines, without the blocks that are generated
 
 
 def test_the_readme_begins_with_the_commands_for_a_fresh_machine() -> None:
@@ -28,7 +28,8 @@ def test_the_ci_script_runs_the_commands_of_the_readme() -> None:
 
 
 def test_the_readme_is_short() -> None:
-    assert README.count("\n") <= LONGEST
+    written = re.sub(r"(?s)<!-- made: .*?<!-- end -->", "", README)
+    assert written.count("\n") <= LONGEST
 
 
 def test_the_documents_show_how_keys_and_a_shared_kek_are_opened_without_kojikey() -> None:

@@ -24,7 +24,7 @@ ELSEWHERE = {
     "bash .ci/test": "the gate itself: .ci/run",
     "$ kojikey --help": "generated: docs/tools/make_docs.py",
     'store="$KOJIKEY_HOME': "test_examples.py",
-    "kojikey completion bash": "tests/cli/completion",
+    "mkdir -p ~/.local/share/bash-completion": "tests/cli/completion",
     "# /etc/cron.d": "a line of cron",
     "$ kojikey add xai_admin": "the provider's key management: tests/cli/test_rotate_mint.py",
     "$ sudo systemctl": "systemd",
@@ -79,6 +79,20 @@ def with_batches(kojikey: Program, folder: Path) -> None:
         (folder / name).chmod(0o600)
 
 
+def with_a_batch_for_a_saved_key(kojikey: Program, folder: Path) -> None:
+    """Save the key that the second file of a batch replaces."""
+    with_batches(kojikey, folder)
+    kojikey.added("elevenlabs", "ok", "--account", "acme")
+
+
+def with_a_revoked_previous_key(kojikey: Program, _: Path) -> None:
+    """Rotate a key, and revoke the old one at the provider."""
+    key = kojikey.sandbox.add_key("elevenlabs", "sk_" + "0decade0" * 6)
+    kojikey("add", "elevenlabs", "--stdin", "--base-url", key.base_url, stdin=key.key)
+    kojikey.rotate()
+    kojikey.sandbox.revoke(key)
+
+
 def with_a_leak(kojikey: Program, folder: Path) -> None:
     """Write a key into the file that the page shows, into its third line."""
     saved(kojikey, folder)
@@ -100,6 +114,8 @@ RUN: dict[str, tuple[Prepare, int]] = {
     "$ kojikey add google_gemini": (nothing, 0),
     'eval "$(kojikey export': (saved, 0),
     "kojikey add --batch": (with_batches, 0),
+    "kojikey rotate --batch new-keys.jsonl | jq": (with_a_batch_for_a_saved_key, 0),
+    "kojikey list --all-accounts --json | jq": (with_a_revoked_previous_key, 0),
     "$ kojikey scan": (with_a_leak, 3),
     "#!/bin/sh\nexec kojikey scan --staged": (with_a_repository, 0),
 }

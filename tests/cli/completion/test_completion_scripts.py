@@ -70,10 +70,10 @@ def test_the_command_prints_the_script_alone(kojikey: Program, shell: str) -> No
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_on_a_terminal_the_command_also_explains_where_the_script_goes(kojikey: Program, shell: str) -> None:
-    code, text = printed_on_a_terminal(kojikey, "completion", shell, columns=200)
+    code, text = printed_on_a_terminal(kojikey, "completion", shell, columns=40)
     assert code == 0
-    assert all(step in text for step in SHELLS[shell].steps)
-    quiet = printed_on_a_terminal(kojikey, "completion", shell, "--quiet", columns=200)[1]
+    assert all(f"\n  {step}\n" in text for step in SHELLS[shell].steps)
+    quiet = printed_on_a_terminal(kojikey, "completion", shell, "--quiet", columns=40)[1]
     assert SHELLS[shell].steps[-1] not in quiet
 
 

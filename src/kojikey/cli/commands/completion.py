@@ -35,8 +35,8 @@ def completion(call: Call) -> int:
     sys.stdout.flush()
     if sys.stderr.isatty() and not context.terminal.quiet:
         say("kojikey: to load it in each new shell:")
-        for step in shell.steps:
-            say(f"  {step}")
+        for line in (f"  {step}" for step in shell.steps):
+            say(line, unbroken=(line,))
     return 0
 
 

@@ -24,7 +24,8 @@ SHELLS: dict[str, Shell] = {
         (
             "mkdir -p ~/.local/share/bash-completion/completions",
             "kojikey completion bash > ~/.local/share/bash-completion/completions/kojikey",
-            "without the package bash-completion, in ~/.bashrc: source <(kojikey completion bash)",
+            "or, without the package bash-completion, this line in ~/.bashrc:",
+            "source <(kojikey completion bash)",
         ),
     ),
     "zsh": Shell(
@@ -35,7 +36,14 @@ SHELLS: dict[str, Shell] = {
             "in ~/.zshrc: fpath=(~/.zsh/completions $fpath); autoload -Uz compinit; compinit",
         ),
     ),
-    "fish": Shell("kojikey.fish", fish.script, ("kojikey completion fish > ~/.config/fish/completions/kojikey.fish",)),
+    "fish": Shell(
+        "kojikey.fish",
+        fish.script,
+        (
+            "mkdir -p ~/.config/fish/completions",
+            "kojikey completion fish > ~/.config/fish/completions/kojikey.fish",
+        ),
+    ),
     "powershell": Shell(
         "kojikey.ps1",
         powershell.script,
