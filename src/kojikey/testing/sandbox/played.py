@@ -6,8 +6,8 @@ Owns: the tables ``play`` and ``route`` in ``answers/*.toml``. Must not: know an
 prefixes by name), the headers that every request must have (``required``), and whether ``Authorization: Bearer`` is
 accepted too (``takes_bearer``). A ``route`` is a kind of request; its name is that of its answer. ``public``: it needs
 no key. ``spends``: it costs money at the real provider. ``names_model``: its path has a model's id, and only the one in
-``facts`` exists. If the body has no member ``wants``, the answer is ``NAME_without_WANTS``. Every file has an answer for
-each of its routes, ``invalid_key`` for a key that is unknown, and ``rate_limited`` for a fault of that name.
+``facts`` exists. If the body has no member ``wants``, the answer is ``NAME_without_WANTS``. Every file has an answer
+for each of its routes, ``invalid_key`` for an unknown key, and ``rate_limited`` for the fault ``rate_limit_all``.
 """
 
 from __future__ import annotations
