@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 
+from kojikey.cli.output import progress as module
 from kojikey.cli.output.progress import Progress
 from kojikey.cli.reports.base import Tally
+
+
+@dataclass(frozen=True)
+class Counted:
+    finished: int
+    failed: int
 
 
 def test_the_bar_follows_every_row_and_is_otherwise_drawn_ten_times_a_second(
@@ -29,3 +38,25 @@ def test_without_a_terminal_no_bar_is_written(capsys: pytest.CaptureFixture[str]
     progress.show(Tally(), at_once=True)
     progress.clear()
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("columns", "shown"),
+    [
+        (79, "━━━━━━━━━━╌╌╌╌╌╌╌╌╌╌ 50 done, 7 failed, 50 left, 25/s, 0:02 to go"),
+        (55, "━━━━━╌╌╌╌╌ 50 done, 7 failed, 50 left, 25/s, 0:02 to go"),
+        (44, "50 done, 7 failed, 50 left, 25/s, 0:02 to go"),
+        (39, "50 done, 7 failed, 50 left, 0:02 to go"),
+        (20, "50 done, 7 failed, 5"),
+    ],
+)
+def test_on_a_narrow_terminal_the_bar_gives_way_to_the_numbers(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: int, shown: str
+) -> None:
+    monkeypatch.setattr(module, "_width", lambda: columns)
+    monkeypatch.setattr(module, "encodes", lambda *_: True)
+    moment = [0.0]
+    progress = Progress(100, is_shown=True, clock=lambda: moment[0])
+    moment[0] = 2.0
+    progress.show(Counted(finished=50, failed=7))
+    assert capsys.readouterr().err.removeprefix("\r\x1b[2K") == shown

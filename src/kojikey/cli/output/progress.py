@@ -16,6 +16,7 @@ from kojikey.cli.output.terminal import encodes
 _CLEAR = "\r\x1b[2K"
 _INTERVAL_S = 0.1
 _BAR_COLUMNS = 20
+_SHORTEST_BAR = 4
 
 
 class Counts(Protocol):
@@ -51,7 +52,17 @@ class Progress:
         if not self._is_shown or is_fresh:
             return
         self._drawn_at, self._is_drawn = now, True
-        self._write(_CLEAR + progress_line(tally, self.total, now - self._began, (self._full, self._empty))[: _width()])
+        columns = _width()
+        text = progress_text(tally, self.total, now - self._began, columns)
+        self._write(_CLEAR + self._bar(tally, columns - len(text) - 1) + text)
+
+    def _bar(self, tally: Counts, room: int) -> str:
+        """Return the bar and a space, shorter on a narrow terminal and left out on a very narrow one."""
+        columns = min(room, _BAR_COLUMNS)
+        if self.total is None or columns < _SHORTEST_BAR:
+            return ""
+        filled = columns * min(tally.finished, self.total) // self.total if self.total else columns
+        return self._full * filled + self._empty * (columns - filled) + " "
 
     def clear(self) -> None:
         """Erase the line, so that a row of results can be written in its place."""
@@ -67,18 +78,21 @@ class Progress:
             self._is_shown = False
 
 
-def progress_line(tally: Counts, total: int | None, seconds: float, marks: tuple[str, str]) -> str:
-    """Return the line: a bar, done, failed, left, keys a second, time to go."""
+def progress_text(tally: Counts, total: int | None, seconds: float, columns: int) -> str:
+    """Return what stands beside the bar: done, failed, left, keys a second, time to go; at most ``columns`` long.
+
+    On a narrow terminal the keys a second are left out first.
+    """
     done = tally.finished
+    counts = [f"{done} done", f"{tally.failed} failed"]
     if total is None:
-        return f"{done} done, {tally.failed} failed"
+        return ", ".join(counts)[:columns]
     left = max(0, total - done)
-    filled = _BAR_COLUMNS * done // total if total else _BAR_COLUMNS
     rate = done / seconds if seconds > 0 else 0.0
-    parts = [f"{done} done", f"{tally.failed} failed", f"{left} left", f"{rate:.0f}/s"]
-    if rate and seconds >= 1:
-        parts.append(f"{_span(left / rate)} to go")
-    return marks[0] * filled + marks[1] * (_BAR_COLUMNS - filled) + " " + ", ".join(parts)
+    to_go = [f"{_span(left / rate)} to go"] if rate and seconds >= 1 else []
+    whole = ", ".join([*counts, f"{left} left", f"{rate:.0f}/s", *to_go])
+    brief = ", ".join([*counts, f"{left} left", *to_go])
+    return whole if len(whole) <= columns else brief[:columns]
 
 
 def _span(seconds: float) -> str:
