@@ -26,6 +26,19 @@ def test_remove_deletes_every_version_and_names_the_built_in_allocation(kojikey:
     assert kojikey("history", "elevenlabs").code == 5
 
 
+@pytest.mark.parametrize(
+    ("reason", "state"),
+    [("ok", "the provider still accepts the key"), ("invalid_key", "the provider rejected the key at its last test")],
+)
+def test_remove_says_whether_the_provider_accepts_the_key_as_its_last_test_found(
+    kojikey: Program, reason: str, state: str
+) -> None:
+    kojikey.add("elevenlabs", reason, "--no-test")
+    kojikey("test", "elevenlabs")
+    ended = kojikey("remove", "elevenlabs", "--yes")
+    assert (ended.code, state in ended.out) == (0, True), ended.out
+
+
 def test_remove_has_a_document(kojikey: Program) -> None:
     kojikey.added()
     ended = kojikey("remove", "elevenlabs", "-y", "--json")

@@ -13,6 +13,7 @@ from kojikey.cli.options import (
 )
 from kojikey.cli.output import documents
 from kojikey.cli.output.advice import Advice, with_advice
+from kojikey.model.next_step import Hint, next_step
 from kojikey.model.verdict import Outcome, Verdict
 from kojikey.operations.results import ChangeResult
 
@@ -58,6 +59,17 @@ def exit_of(result: ChangeResult) -> Exit:
         return Exit.OK
     is_undecided = result.is_unknown_mint or result.verdict.outcome is Outcome.INDETERMINATE
     return Exit.INDETERMINATE if is_undecided else Exit.KEY_FAILED
+
+
+def kept_previous(result: ChangeResult, keys_page: str) -> list[str]:
+    """Return the lines about a previous key that ``rotate --retire`` did not drop: the reason, and what to do next."""
+    is_accepted = result.verdict is not None and result.verdict.authentic
+    return [
+        "the provider still accepts the previous key, so it was kept"
+        if is_accepted
+        else "the test did not show whether the provider still accepts the previous key, so it was kept",
+        Hint(f"revoke it at {keys_page}, then: ", next_step("rotate", result.provider, "--retire")),
+    ]
 
 
 def show(

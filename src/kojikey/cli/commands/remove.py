@@ -79,7 +79,7 @@ def _show(context: Context, result: ChangeResult, unrevoked: tuple[Version, ...]
     if source_without_key(result.provider) == "built_in" and not context.terminal.quiet:
         page.line(f"account {context.account} falls back to Koji's built-in allocation at {result.provider}", indent=2)
     if left or not context.terminal.quiet:  # nothing shows the ids later
-        for line in _left_lines(context, result.provider, left, is_revoked=unrevoked == ()):
+        for line in _left_lines(context, result, left, is_revoked=unrevoked == ()):
             page.line(line, indent=2)
     return 0
 
@@ -130,16 +130,21 @@ def _left_at_provider(context: Context, result: ChangeResult, unrevoked: tuple[V
     return known_there(result.key, index) if result.key else []
 
 
-def _left_lines(context: Context, provider: str, left: list[LeftKey], *, is_revoked: bool) -> list[str]:
+def _left_lines(context: Context, result: ChangeResult, left: list[LeftKey], *, is_revoked: bool) -> list[str]:
     """Return lines about the keys that still exist at the provider, with their ids and the page that revokes them."""
     from kojikey import wiring
 
     if is_revoked:
         return ["the provider no longer accepts the key"]
     index = wiring.provider_index(context.settings)
-    page = [index[provider].keys_page] if provider in index else []
+    page = [index[result.provider].keys_page] if result.provider in index else []
     keys = [_left_line(context, key) for key in left]
-    return ["the provider still accepts the key: revoke it there if nothing else uses it", *keys, *page]
+    test = result.key.current.last_test if result.key else None
+    if test and test.outcome == "rejected":
+        state = "the provider rejected the key at its last test: revoke it there if it still exists"
+    else:
+        state = "the provider still accepts the key: revoke it there if nothing else uses it"
+    return [state, *keys, *page]
 
 
 def _left_line(context: Context, key: LeftKey) -> str:

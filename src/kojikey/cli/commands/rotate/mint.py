@@ -322,10 +322,7 @@ def _lines(definition: Definition, result: ChangeResult, *, is_revoking: bool) -
         case "retired":
             return ["the provider has stopped accepting the previous key; it was dropped from the store"]
         case _:
-            return [
-                "the provider still accepts the previous key, so it was kept",
-                Hint(f"revoke it at {definition.pages.keys}, then: ", retire),
-            ]
+            return change_output.kept_previous(result, definition.pages.keys)
 
 
 def check_options(context: Context) -> None:

@@ -237,6 +237,8 @@ def _interrupted_message(open_store: OpenStore, account: str, provider: str) -> 
 
 def _lines(definition: Definition, result: ChangeResult, step: str) -> list[str]:
     """Return the lines under the result: what a step did or did not do, and what to type next."""
+    from kojikey.cli.commands.change_output import kept_previous
+
     resume, abort, retire, rollback = (
         next_step("rotate", result.provider, step) for step in ("--resume", "--abort", "--retire", "--rollback")
     )
@@ -248,12 +250,7 @@ def _lines(definition: Definition, result: ChangeResult, step: str) -> list[str]
             Hint(abort, " discards it"),
         ]
     if result.action is None and step == "retire":
-        return [
-            "the provider still accepts the previous key, so it was kept"
-            if result.verdict and result.verdict.authentic
-            else "the test did not show whether the provider still accepts the previous key, so it was kept",
-            Hint(f"revoke it at {definition.pages.keys}, then: ", retire),
-        ]
+        return kept_previous(result, definition.pages.keys)
     if result.action == "retired" and result.verdict and result.verdict.outcome.value != "rejected":
         return [f"the previous key was dropped from the store anyway; revoke it at {definition.pages.keys}"]
     if result.action is None and step == "rollback":
