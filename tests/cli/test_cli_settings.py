@@ -85,6 +85,21 @@ def test_to_create_a_store_that_is_chosen_and_unknown_its_url_is_needed(kojikey:
     configured(kojikey, 'store = "team"\n' if origin == "config.toml" else "")
     ended = kojikey("list", "--json", **({"KOJIKEY_STORE": "team"} if origin == "KOJIKEY_STORE" else {}))
     assert ended.error["hint"] == "kojikey store init URL --name NAME --kek SOURCE"
+    if origin == "config.toml":
+        configured(kojikey, 'store = "local"\n')
+        assert kojikey("store", "use", "team", "--json").error["hint"] == ended.error["hint"]
+
+
+@pytest.mark.parametrize("chosen", ["--store", "KOJIKEY_STORE"])
+def test_a_hint_with_a_url_that_is_not_of_the_store_keeps_it_where_a_store_is_chosen(
+    kojikey: Program, chosen: str
+) -> None:
+    url = f"sqlite://{kojikey.home / 'keys.db'}"
+    kojikey.environ |= {chosen: url} if chosen.isupper() else {}
+    options = [] if chosen.isupper() else [chosen, url]
+    ended = kojikey("test", "elevenlabs", "--base-url", "https://x.example", "--json", *options)
+    assert ended.error["hint"].endswith(" --stdin --base-url URL")
+    assert kojikey("store", "use", "sqlite:///x.db", "--json").error["hint"].endswith("config set stores.NAME.url URL")
 
 
 @pytest.mark.parametrize("origin", ["KOJIKEY_STORE", "config.toml"])
