@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 
 from kojikey.model.errors import BadAccount
+from kojikey.model.plain_text import is_name
 
 DEFAULT_ACCOUNT = "default"
-NAME = r"[a-z0-9][a-z0-9._@+-]{0,127}"
 _LONGEST_WORD = 19  # letters and digits in a row; a longer row may be a key
 
 
 def is_account(name: str) -> bool:
     """Return whether a text has the form of an account name; an e-mail address can have it."""
-    return name == DEFAULT_ACCOUNT or re.fullmatch(NAME, name) is not None  # compiled only for another name
+    return name == DEFAULT_ACCOUNT or is_name(name)  # the pattern is compiled only for another name
 
 
 def checked_account(name: str) -> str:

@@ -51,7 +51,7 @@ A key that a provider refuses is a verdict, not an error. Only ``cli/exits.py`` 
 from __future__ import annotations
 
 from kojikey.model.next_step import Hint, next_step
-from kojikey.model.plain_text import quoted
+from kojikey.model.plain_text import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -394,6 +394,4 @@ class AuditBroken(CannotOpen):
 
     def __init__(self, account: str, seq: int, problem: str) -> None:
         self.account, self.seq, self.problem = account, seq, problem
-        # the name is from the store: quoted if it has other characters than kojikey would have written
-        name = account if account.isascii() and account.isprintable() else quoted(account)
-        super().__init__(f"event {seq} of account {name} {problem}")
+        super().__init__(f"event {seq} of account {shown(account)} {problem}")  # somebody else may have written it

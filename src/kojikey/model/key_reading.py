@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from kojikey.model import account, validators
+from kojikey.model import plain_text, validators
 from kojikey.model.key import Key, Stage, TestRecord, Version
 from kojikey.model.minting import MintIntent
 from kojikey.model.verdict import Outcome, Reason
@@ -27,7 +27,7 @@ _decode: Callable[[Any], Key] = msgspec.json.Decoder(Key).decode
 # Each matches any number of texts, with a line end after each. Possessive, also the repeat at the end of each pattern:
 # a damaged page is refused quickly, and a good one takes less time.
 _ACCOUNTS, _PROVIDERS, _FINGERPRINTS = (
-    re.compile(rf"(?:{pattern}+\n)*+") for pattern in (account.NAME, validators.NAME, validators.FINGERPRINT)
+    re.compile(rf"(?:{pattern}+\n)*+") for pattern in (plain_text.NAME, validators.NAME, validators.FINGERPRINT)
 )
 _OUTCOMES, _REASONS = frozenset(map(str, Outcome)), frozenset(map(str, Reason))
 _PENDING: dict[str, Callable[[object], Any]] = {

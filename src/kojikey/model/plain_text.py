@@ -6,6 +6,9 @@ means. `kojikey run` imports this: nothing here may be slow to load.
 
 from __future__ import annotations
 
+NAME = r"[a-z0-9][a-z0-9._@+-]{0,127}"
+"""The form of the names that kojikey writes; those of accounts have it, all others have fewer characters."""
+
 _LONGEST_QUOTED = 80
 
 
@@ -59,6 +62,19 @@ def without_quotes(error: Exception) -> str:
     import re
 
     return re.sub(r"'[^']*'?|\"[^\"]*\"?", "...", str(error))
+
+
+def is_name(text: str) -> bool:
+    """Return whether a text has the form of a name, so that it can be shown as it is."""
+    import re
+
+    return re.fullmatch(NAME, text) is not None
+
+
+def shown(value: object) -> str:
+    """Return a name or a number as messages show it: unchanged if it has the form of one, else quoted."""
+    is_plain = type(value) is int or (isinstance(value, str) and is_name(value))
+    return str(value) if is_plain else quoted(value)
 
 
 def quoted(text: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kojikey.model.fast_namedtuple import NamedTuple
+from kojikey.model.plain_text import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ class Ref(NamedTuple):
 
     def __str__(self) -> str:
         # A store can have any name for a document, and messages are printed on terminals.
-        from kojikey.model.validators import shown
-
         return "/".join(shown(part) for part in self if part)
 
 

@@ -1,8 +1,8 @@
 """Checks whether kojikey can have written a value: a writer of the store can put anything into it.
 
-Owns: the forms of names, texts, stamps and counts in documents, and how a name that fails its check is shown. Must not:
-know which document a value is from. Each check returns its value unchanged, or raises a ``ValueError`` that does not
-repeat it. `kojikey run` imports this: nothing here may be slow to load.
+Owns: the forms of names, texts, stamps and counts in documents. Must not: know which document a value is from. Each
+check returns its value unchanged, or raises a ``ValueError`` that does not repeat it; ``plain_text.shown`` shows one
+that failed. `kojikey run` imports this: nothing here may be slow to load.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from kojikey.model.account import is_account
-from kojikey.model.plain_text import quoted
+from kojikey.model.plain_text import shown as shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,12 +33,6 @@ def name(value: object) -> str:
     if not isinstance(value, str) or not re.fullmatch(NAME, value):
         raise ValueError("not a name")
     return value
-
-
-def shown(value: object) -> str:
-    """Return a name or a number as messages show it: unchanged if it has the form of one, else quoted."""
-    is_plain = type(value) is int or (isinstance(value, str) and is_account(value))
-    return str(value) if is_plain else quoted(value)
 
 
 def text(value: object) -> str:

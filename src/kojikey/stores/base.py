@@ -16,7 +16,7 @@ import os
 from abc import ABC, abstractmethod
 from itertools import islice
 
-from kojikey.model.errors import KojikeyError
+from kojikey.model.errors import KojikeyError, StoreCorrupt
 from kojikey.model.fast_namedtuple import NamedTuple
 from kojikey.model.ref import HEADER, Document, Ref, account_ref, key_ref
 from kojikey.stores.stored import DOCUMENT_LIMIT as DOCUMENT_LIMIT
@@ -274,8 +274,12 @@ class Store(ABC):
     @abstractmethod
     def _create(self, header: Document) -> None: ...
 
-    @abstractmethod
-    def _open(self) -> Stored: ...
+    def _open(self) -> Stored:
+        """Return the header, in an engine whose ``_read`` refuses a store that does not exist."""
+        header = self._read(HEADER)
+        if header is None:
+            raise StoreCorrupt(self.place, "has lost its header; it was left as it is")
+        return header
 
     @abstractmethod
     def _read(self, ref: Ref) -> Stored | None: ...

@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from kojikey.model import validators
 from kojikey.model.errors import AuditBroken
 from kojikey.model.key import Key, Stage, Version
+from kojikey.model.plain_text import shown
 from kojikey.model.ref import Document
 
 
@@ -73,7 +73,7 @@ class ExpectedKeys:
         for provider, stages in self._keys.items():
             expected = stages[Stage.CURRENT]
             if provider not in there and expected is not None:
-                text = f"the {validators.shown(provider)} key was removed outside kojikey: {_last_about(expected)} it"
+                text = f"the {shown(provider)} key was removed outside kojikey: {_last_about(expected)} it"
                 yield self._broken(end, text)
 
     def ensure_expected(self, key: Key, stage: Stage, *, end: int) -> None:
@@ -135,4 +135,4 @@ def _difference(key: Key, stage: Stage, expected: _Expected) -> str:
 
 
 def _last_about(expected: _Expected) -> str:
-    return f"event {validators.shown(expected.seq)} ({validators.shown(expected.action)}) is the last one about"
+    return f"event {shown(expected.seq)} ({shown(expected.action)}) is the last one about"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from kojikey.model import validators
 from kojikey.model.errors import (
     CannotOpen,
     ChangedMeanwhile,
@@ -18,6 +17,7 @@ from kojikey.model.errors import (
     RecordUnsupported,
 )
 from kojikey.model.next_step import Hint, next_step
+from kojikey.model.plain_text import shown
 from kojikey.model.ref import HEADER, Document
 from kojikey.model.timestamps import now
 from kojikey.operations.compare_and_swap import retry_on_conflict
@@ -86,7 +86,7 @@ def _unchanged(open_store: OpenStore, spec: Document) -> RekeyResult:
 
 
 def _left_over(damaged: list[str], done: int) -> CannotOpen:
-    names = ", ".join(map(validators.shown, damaged[:_NAMED]))
+    names = ", ".join(map(shown, damaged[:_NAMED]))
     more = f" and {len(damaged) - _NAMED} more" if len(damaged) > _NAMED else ""
     return CannotOpen(
         f"the records of these accounts were changed outside kojikey, and were not wrapped again: {names}{more}; "

@@ -205,16 +205,16 @@ def secure(connection: Connection[Any]) -> None:
         _take_all(connection, sql.SQL("PUBLIC") if role is None else sql.Identifier(role))
     for kind, name, table in connection.execute(_TRIGGERS_AND_RULES).fetchall():
         connection.execute(sql.SQL("DROP " + kind + " {} ON {}").format(sql.Identifier(name), _table(table)))
-    for name, command in connection.execute(
+    for table, policy in connection.execute(
         "SELECT tablename, policyname FROM pg_catalog.pg_policies WHERE schemaname = 'kojikey'"
     ).fetchall():
-        connection.execute(sql.SQL("DROP POLICY {} ON {}").format(sql.Identifier(command), _table(name)))
-    for table in _TABLES:
-        connection.execute(sql.SQL("ALTER TABLE {} ENABLE ROW LEVEL SECURITY").format(_table(table)))
-        connection.execute(sql.SQL("ALTER TABLE {} FORCE ROW LEVEL SECURITY").format(_table(table)))
-        _admit_owner(connection, table, owner)
-    for table, command, read, written in _POLICIES:
-        _admit_granted(connection, table, command, read, written)
+        connection.execute(sql.SQL("DROP POLICY {} ON {}").format(sql.Identifier(policy), _table(table)))
+    for secured in _TABLES:
+        connection.execute(sql.SQL("ALTER TABLE {} ENABLE ROW LEVEL SECURITY").format(_table(secured)))
+        connection.execute(sql.SQL("ALTER TABLE {} FORCE ROW LEVEL SECURITY").format(_table(secured)))
+        _admit_owner(connection, secured, owner)
+    for granted, command, read, written in _POLICIES:
+        _admit_granted(connection, granted, command, read, written)
     for function in _FUNCTIONS:
         connection.execute(function)
     connection.execute("REVOKE ALL ON ALL FUNCTIONS IN SCHEMA kojikey FROM PUBLIC")

@@ -21,7 +21,7 @@ from typing import Any, LiteralString, NamedTuple
 
 from kojikey.model.errors import ChangedMeanwhile, KojikeyError, StoreCorrupt, StoreExists, StoreNotFound, UsageError
 from kojikey.model.next_step import next_step
-from kojikey.model.ref import HEADER, Document, Ref, account_ref, grant_ref
+from kojikey.model.ref import Document, Ref, account_ref, grant_ref
 from kojikey.stores.base import (
     Change,
     Description,
@@ -195,12 +195,6 @@ class PostgresStore(Store):
                 secure(connection)
         self._server.drop()  # the next use checks the version again
 
-    def _open(self) -> Stored:
-        header = self._read(HEADER)
-        if header is None:
-            raise StoreCorrupt(self.place, "has lost its header; it was left as it is")
-        return header
-
     def _read(self, ref: Ref) -> Stored | None:
         rows = self._server.rows(READ[ref.kind], {"account": ref.account, "provider": ref.provider})
         if ref.kind == "grant" and not rows:
@@ -208,8 +202,8 @@ class PostgresStore(Store):
         return stored_of(ref, rows[0][0], rows[0][1], self.place) if rows else None
 
     def _read_with_account(self, account: str, provider: str) -> tuple[Stored | None, Stored | None]:
-        place = {"account": account, "provider": provider}
-        return both_of(account, provider, *self._server.rows(READ_WITH_ACCOUNT, place))
+        names = {"account": account, "provider": provider}
+        return both_of(account, provider, *self._server.rows(READ_WITH_ACCOUNT, names))
 
     def _read_accounts(self, accounts: Sequence[str]) -> dict[str, Stored]:
         rows = self._server.rows(READ_ACCOUNTS, {"accounts": list(accounts)})

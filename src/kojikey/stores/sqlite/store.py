@@ -21,7 +21,7 @@ from kojikey.model.errors import (
     StoreVersion,
     UsageError,
 )
-from kojikey.model.ref import HEADER, Document, Ref, account_ref
+from kojikey.model.ref import Document, Ref, account_ref
 from kojikey.stores.base import (
     Change,
     Description,
@@ -111,12 +111,6 @@ class SqliteStore(Store):
             connection.execute("COMMIT")
         finally:
             connection.close()
-
-    def _open(self) -> Stored:
-        header = self._read(HEADER)
-        if header is None:
-            raise StoreCorrupt(self.place, "has lost its header; it was left as it is")
-        return header
 
     def _read(self, ref: Ref) -> Stored | None:
         place = {"account": ref.account, "provider": ref.provider}

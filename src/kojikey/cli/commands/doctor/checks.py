@@ -15,8 +15,7 @@ from kojikey.model.environment import Environment
 from kojikey.model.errors import KojikeyError
 from kojikey.model.home import expanded
 from kojikey.model.next_step import Hint, next_step
-from kojikey.model.plain_text import shell_quoted
-from kojikey.model.validators import shown
+from kojikey.model.plain_text import shell_quoted, shown
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.store_admin.diagnosing import diagnose
 from kojikey.providers.catalog import load_catalog

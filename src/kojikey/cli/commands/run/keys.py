@@ -10,7 +10,7 @@ from kojikey.cli.options import QUIET
 from kojikey.config.settings import Settings
 from kojikey.model.errors import KeyNotFound, NotFound
 from kojikey.model.next_step import next_step
-from kojikey.model.validators import shown
+from kojikey.model.plain_text import shown
 
 REQUIRE = Flag("--require", help="exit 5 if a named provider (by default one of Koji's two) has no key")
 

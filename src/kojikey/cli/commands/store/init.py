@@ -88,7 +88,7 @@ def _move_to(source: str) -> Hint:
 
 def _named_source(spec: Document) -> str:
     """Return the source of a store's KEK as people type it; of one that this version does not know, its name."""
-    from kojikey.model.validators import shown
+    from kojikey.model.plain_text import shown
     from kojikey.sealing.kek.registry import SOURCES, typed_source
 
     return typed_source(spec) if spec.get("source") in SOURCES else shown(spec.get("source"))

@@ -169,7 +169,7 @@ def _key_fields(context: Context, key: ReadableKey) -> Document:
 
 
 def _rotation(context: Context, key: ReadableKey) -> str:
-    from kojikey.model.validators import shown
+    from kojikey.model.plain_text import shown
 
     command = next_step("rotate", shown(key.provider), "--account", shown(key.account))
     return context.terminal.completed(command, account=key.account)
