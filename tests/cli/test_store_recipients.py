@@ -110,7 +110,11 @@ def test_a_refused_action_changes_nothing(team: Program, words: tuple[str, ...],
     assert team("store", "recipients", "--json").out == before
 
 
-@pytest.mark.parametrize("words", [(), ("add", BOB.recipient.text), ("remove", "bob"), ("accept", "--yes")], ids=str)
+@pytest.mark.parametrize(
+    "words",
+    [(), ("add", BOB.recipient.text), ("remove", "bob"), ("accept", "--yes")],
+    ids=["", "add", "remove", "accept"],
+)
 def test_a_store_with_another_kek_has_no_recipients(kojikey: Program, words: tuple[str, ...]) -> None:
     kojikey.added()
     refused = kojikey("store", "recipients", *words)
