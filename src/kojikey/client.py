@@ -35,8 +35,8 @@ _MOST_IDLE = 8  # connections that are kept open for the next request
 
 _GONE, _RESTORE = "is no longer there", "restore it from a backup"
 
-Headers = Mapping[str, str] | Iterable[tuple[str, str]]
-"""The headers of an answer as HTTP libraries have them: a mapping, or pairs."""
+Headers = Mapping[str, str] | Iterable[tuple[str, str]] | Iterable[tuple[bytes, bytes]]
+"""The headers of an answer as HTTP libraries have them: a mapping, or pairs of texts or bytes."""
 
 _Result = TypeVar("_Result")
 _clients: weakref.WeakSet[Client] = weakref.WeakSet()

@@ -7,6 +7,7 @@ Must not: count a fault of the program's request against the key; only the provi
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from kojikey.model.secret import HiddenBytes, Secret
 from kojikey.model.timestamps import now
@@ -21,11 +22,15 @@ _MOST_BYTES = 64 * 1024
 _ANY_TYPE = "application/octet-stream"
 
 
-def answer_of(status: int, headers: Mapping[str, str] | Iterable[tuple[str, str]] | None, body: HiddenBytes) -> Answer:
-    """Return an answer as the rules read it."""
-    names = {str(name).lower(): str(value) for name, value in dict(headers or {}).items()}
+def answer_of(status: int, headers: Mapping[Any, Any] | Iterable[tuple[Any, Any]] | None, body: HiddenBytes) -> Answer:
+    """Return an answer as the rules read it. The names and values of headers are texts, or bytes."""
+    names = {_text(name).lower(): _text(value) for name, value in dict(headers or {}).items()}
     names["content-type"] = names.get("content-type") or _ANY_TYPE
     return Answer(int(status), names, HiddenBytes(body[:_MOST_BYTES]), truncated=len(body) > _MOST_BYTES)
+
+
+def _text(part: object) -> str:
+    return part.decode("latin-1") if isinstance(part, bytes) else str(part)
 
 
 def judge_real_answer(definition: Definition, answer: Answer, secret: Secret | None) -> Verdict:
