@@ -301,6 +301,14 @@ def test_people_get_a_table_and_one_next_step(kojikey: Program, folder: Path) ->
     assert done[2:] == ["next: kojikey run -- CMD"]
 
 
+def test_every_place_that_still_holds_a_key_is_named_also_in_quiet_output(kojikey: Program, folder: Path) -> None:
+    write(folder, "".join(f"NAME_{number}={OPENAI}\n" for number in range(12)))
+    mapped = (word for number in range(12) for word in ("--map", f"NAME_{number}=openai"))
+    ended = kojikey("import", "--no-test", "--quiet", *mapped)
+    places = ", ".join(f".env:{line}" for line in range(1, 13))
+    assert ended.out.splitlines()[-1] == f"still in clear: {places}"
+
+
 def test_the_next_step_names_the_account(kojikey: Program, folder: Path) -> None:
     write(folder, f"OPENAI_API_KEY={OPENAI}\n", "my keys.env")
     ended = kojikey("import", "my keys.env", "--no-test", "--account", "acme")

@@ -28,7 +28,6 @@ _ORDER = (
     Exit.KEY_FAILED, Exit.USAGE, Exit.STORE_UNAVAILABLE, Exit.CANNOT_OPEN, Exit.CONFLICT, Exit.INDETERMINATE,
 )  # fmt: skip
 NO_DEFAULT_FILE = "there is no .env and no .env.local here"
-_PLACES_SHOWN = 10
 _LONGEST_IN_TABLE = 32
 """The most characters of a reason in the table; a longer one is printed below the table."""
 
@@ -209,12 +208,12 @@ def _write_table(report: Report) -> None:
     for row in report.rows:
         if len(row.detail) > _LONGEST_IN_TABLE:
             page.line(f"{shown_name(row.binding)} ({place_of(row.binding)}): {row.detail}")
-    if terminal.quiet:
-        return
-    if report.is_new_account and any(row.action == "added" for row in report.rows):
+    if not terminal.quiet and report.is_new_account and any(row.action == "added" for row in report.rows):
         page.line(f"account {report.context.account} is new")
     if left := _in_clear(report.rows):
-        page.line(f"still in clear: {_places(left)}")
+        page.line(f"still in clear: {', '.join(dict.fromkeys(map(place_of, left)))}")
+    if terminal.quiet:
+        return
     for step in dict.fromkeys((_next_step(report), _with_maps(report) or "")):
         if step:
             page.line(f"next: {_completed(report, step)}")
@@ -229,12 +228,6 @@ def _cells(row: Row, report: Report) -> list[str]:
     gone = ", removed from the file" if row.commented_out and not row.in_clear else ""
     result = f"{action}{gone}" + (f": {row.detail}" if 0 < len(row.detail) <= _LONGEST_IN_TABLE else "")
     return [places, names, row.provider or "", terminal.masked(row.tail) if row.tail is not None else "", result]
-
-
-def _places(bindings: Sequence[Binding]) -> str:
-    places = list(dict.fromkeys(map(place_of, bindings)))
-    more = f" and {len(places) - _PLACES_SHOWN} more" if len(places) > _PLACES_SHOWN else ""
-    return ", ".join(places[:_PLACES_SHOWN]) + more
 
 
 def _next_step(report: Report) -> str:
