@@ -104,6 +104,8 @@ def test_a_document_without_a_member_or_with_one_of_another_type_is_no_key(path:
         (("provider",), "a" * 65), (("provider",), "a@b"), (("provider",), "a\nb"), (("account",), "a\nb"),
         (("created_at",), "2026-02-29T00:00:00Z"), (("created_at",), "2026-11-23T24:00:00Z"),
         (("created_at",), "2026-11-23T04:47:60Z"), (("created_at",), "2026-11-23T04:47:00+00:00"),
+        (("created_at",), "2026-11-23T04:47:00+05:00"), (("created_at",), "2026-11-23T04:47:00"),
+        (("created_at",), "2026-11-23T04:47:00.000001Z"), (("versions", 0, "expires_at"), "2026-11-23T04:47:00-01:00"),
         (("created_at",), "2026-11-23t04:47:00z"), (("created_at",), "2026-11-23 04:47:00Z"),
         (("created_at",), "2026-11-23T04:47:00.000Z"), (("created_at",), "2026-11-23T04:47Z"),
         (("created_at",), "0000-01-01T00:00:00Z"), (("created_at",), "2026-W47-1T04:47:00Z"),

@@ -29,6 +29,7 @@ _decode: Callable[[Any], Key] = msgspec.json.Decoder(Key).decode
 _ACCOUNTS, _PROVIDERS, _FINGERPRINTS = (
     re.compile(rf"(?:{pattern}+\n)*+") for pattern in (plain_text.NAME, validators.NAME, validators.FINGERPRINT)
 )
+_STAMP_LENGTH = len("2026-11-23T04:47:00Z")
 _OUTCOMES, _REASONS = frozenset(map(str, Outcome)), frozenset(map(str, Reason))
 _PENDING: dict[str, Callable[[object], Any]] = {
     "models": validators.texts,
@@ -114,9 +115,11 @@ def _stamps(keys: Iterable[Key], versions: Iterable[Version], tests: Iterable[Te
 
 def _are_stamps(found: Collection[str]) -> bool:
     """Return whether each text is a moment as :func:`~kojikey.model.timestamps.stamp` writes it."""
-    stamps = list(found)  # a stamp that is read and written again is unchanged
+    stamps = list(found)
+    if set(map(len, stamps)) != {_STAMP_LENGTH}:  # a fraction, no time zone, or another one than UTC
+        return False
     moments: list[datetime] = msgspec.convert(stamps, list[datetime])
-    return bytes(msgspec.json.encode(moments)) == msgspec.json.encode(stamps)
+    return bytes(msgspec.json.encode(moments)) == msgspec.json.encode(stamps)  # reading and writing changes no stamp
 
 
 def _agree(keys: Sequence[Key]) -> bool:
