@@ -143,6 +143,18 @@ def test_the_suggested_command_is_about_the_reported_key(here: Program) -> None:
         )
 
 
+def test_a_body_that_cannot_be_written_as_json_is_judged_by_its_status_alone(here: Program) -> None:
+    deep: dict[str, object] = {}
+    inner = deep
+    for _ in range(100_000):
+        inner["a"] = inner = {}
+    circle: list[object] = []
+    circle.append(circle)
+    with Client() as client:
+        for body in (deep, circle):
+            assert reported(client, 503, body).reason.value == "provider_unavailable"
+
+
 def test_headers_may_be_pairs_as_http_libraries_return_them(here: Program) -> None:
     forms: tuple[Headers, ...] = (
         {"Content-Type": "text/html"}, [("Content-Type", "text/html")], [(b"Content-Type", b"text/html")],

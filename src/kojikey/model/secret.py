@@ -53,7 +53,10 @@ def hidden_body(body: object) -> HiddenBytes:
         return HiddenBytes()
     import json
 
-    return HiddenBytes(json.dumps(body, default=str).encode())
+    try:
+        return HiddenBytes(json.dumps(body, default=str).encode())
+    except (RecursionError, ValueError):  # nested so deep that it can be decoded, but not encoded, or in a circle
+        return HiddenBytes()
 
 
 class Secret(NotSerialisable):
