@@ -22,7 +22,7 @@ from kojikey.config.settings import Setting, Settings
 from kojikey.model.account import checked_account
 from kojikey.model.credential import Credential
 from kojikey.model.environment import Environment
-from kojikey.model.errors import KojikeyError, StoreNotFound, StoreUnavailable, UsageError
+from kojikey.model.errors import KojikeyError, StoreLocked, StoreNotFound, StoreUnavailable, UsageError
 from kojikey.model.next_step import with_commands
 from kojikey.model.secret import HiddenBytes, NotSerialisable, hidden_body
 from kojikey.model.verdict import Verdict
@@ -226,6 +226,8 @@ class Client(NotSerialisable):
         if open_store is not None:
             try:
                 return self._done(open_store, work)
+            except StoreLocked:
+                raise  # a new connection would wait as long again
             except StoreUnavailable:
                 pass
         return self._done(self._opened(), work)

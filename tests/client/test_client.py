@@ -25,6 +25,7 @@ from kojikey import Client, wiring
 from kojikey.client import _MOST_KEPT
 from kojikey.model.errors import (
     BadAccount,
+    StoreLocked,
     StoreNotFound,
     StoreUnavailable,
     UnknownProvider,
@@ -32,6 +33,7 @@ from kojikey.model.errors import (
     UsageError,
 )
 from kojikey.operations.open_store import OpenStore
+from kojikey.stores.sqlite.store import SqliteStore
 from support.program import Program, pieces_in
 
 
@@ -222,6 +224,18 @@ def test_a_local_store_that_is_created_later_is_found(kojikey: Program) -> None:
     with mock.patch.dict(os.environ, kojikey.environ, clear=True), Client(cache=0) as client:
         assert client.resolve("elevenlabs").source == "built_in"
         kojikey.added()
+        assert client.resolve("elevenlabs").source == "byok"
+
+
+def test_a_store_that_another_process_locks_is_waited_for_once(here: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    locked = mock.Mock(side_effect=StoreLocked("keys.db", "was locked by another process for too long"))
+    with Client(cache=0) as client:
+        client.resolve("elevenlabs")
+        with monkeypatch.context() as patched:
+            patched.setattr(SqliteStore, "_revisions", locked)
+            with pytest.raises(StoreLocked):
+                client.resolve("elevenlabs")
+        assert locked.call_count == 1
         assert client.resolve("elevenlabs").source == "byok"
 
 
