@@ -244,6 +244,8 @@ def test_on_a_terminal_the_person_is_asked_first(kojikey: Program) -> None:
     assert (code, key.key in text) == (0, True)
     code, text = printed_on_a_terminal(kojikey, "export", "--reveal", "--no-input")
     assert (code, key.key in text, "--yes" in text) == (2, False, True)
+    code, text = printed_on_a_terminal(kojikey, "export", "elevenlabs", "--reveal", "--format", "fish", "--no-input")
+    assert (code, text.splitlines()[-1]) == (2, "  try: kojikey export elevenlabs --reveal --format fish --yes")
 
 
 def test_a_file_is_private_and_is_replaced_only_with_yes(kojikey: Program, tmp_path: Path) -> None:

@@ -175,7 +175,9 @@ def _is_confirmed(context: Context, providers: Sequence[str]) -> bool:
     if call[YES] or call[OUTPUT_FILE] not in (None, _STDOUT) or not sys.stdout.isatty():
         return True
     keys = f"the key of {providers[0]}" if len(providers) == 1 else f"{len(providers)} keys"
-    return context.terminal.confirm(f"Show {keys} on this screen?", otherwise=_again("--yes"))
+    options = [word for option in (FORMAT, NAME) if call[option] for word in (option.spelling, str(call[option]))]
+    same = next_step("export", *call[PROVIDERS], "--reveal", *options, "--yes")
+    return context.terminal.confirm(f"Show {keys} on this screen?", otherwise=same)
 
 
 def _variables(revealed: Sequence[Revealed], index: dict[str, IndexEntry]) -> Environment:
