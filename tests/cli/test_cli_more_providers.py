@@ -42,6 +42,12 @@ def test_nothing_says_koji_at_another_companys_provider(kojikey: Program) -> Non
     assert "allocation" not in added.said + removed.said
 
 
+def test_each_check_of_a_provider_is_named_once(kojikey: Program) -> None:
+    for row in kojikey("providers", "--json").results:
+        assert len(row["checks"]) == len(set(row["checks"])), row
+        assert f"a test checks   {', '.join(row['checks'])}\n" in kojikey("providers", row["provider"]).out
+
+
 def test_a_provider_without_a_common_base_url_needs_one(kojikey: Program) -> None:
     key = kojikey.key("azure_openai").key
     for command in ("add", "test"):

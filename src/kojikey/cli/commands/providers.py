@@ -60,7 +60,7 @@ def _fields(definition: Definition) -> Document:
         "base_url_env": definition.base_url_env or None,
         "capabilities": dict(definition.capabilities),
         "default_capabilities": list(definition.default_capabilities),
-        "checks": [check.name for check in definition.checks],
+        "checks": _check_names(definition),
         "keys_page": pages.keys,
         "usage_page": pages.usage,
         "spending_limit_page": pages.spending_limit,
@@ -126,6 +126,11 @@ def _show(context: Context, chosen: list[Definition], *, in_full: bool) -> None:
         page.pairs(_lines(definition))
 
 
+def _check_names(definition: Definition) -> list[str]:
+    """Return the names of a provider's checks, each once: ``--deep`` makes another request in place of the last one."""
+    return list(dict.fromkeys(check.name for check in definition.checks))
+
+
 def _lines(definition: Definition) -> list[tuple[str, str]]:
     regions = [f"{url} ({name})" for name, url in definition.base_urls.items()] or [definition.base_url_form]
     capabilities = [f"{name} ({words})" for name, words in definition.capabilities.items()]
@@ -139,7 +144,7 @@ def _lines(definition: Definition) -> list[tuple[str, str]]:
         ("billing", definition.pages.billing),
         ("base URLs", ", ".join(regions)),
         ("environment", ", ".join(variables)),
-        ("a test checks", ", ".join(dict.fromkeys(check.name for check in definition.checks))),
+        ("a test checks", ", ".join(_check_names(definition))),
         *([("capabilities", ", ".join(capabilities))] if capabilities else []),
         *([("by default", ", ".join(definition.default_capabilities))] if definition.default_capabilities else []),
     ]
