@@ -210,8 +210,11 @@ def test_a_refused_export_prints_nothing_and_leaves_no_event(kojikey: Program, a
 
 def test_json_is_refused_and_the_right_format_is_suggested(kojikey: Program) -> None:
     kojikey.added()
-    ended = kojikey("export", "--reveal", "--json")
-    assert (ended.code, "--format json" in ended.error["hint"]) == (2, True)
+    for providers, named in ((), ""), (("elevenlabs",), "elevenlabs "):
+        ended = kojikey("export", *providers, "--reveal", "--json")
+        assert (ended.code, ended.error["hint"]) == (2, f"kojikey export {named}--reveal --format json")
+    unknown = kojikey("export", "abcdef0123456789abcdef0123456789", "--json")
+    assert (unknown.code, "abcdef" in unknown.said) == (2, False)
 
 
 def test_nothing_to_export_and_a_disabled_account_are_not_found(kojikey: Program) -> None:

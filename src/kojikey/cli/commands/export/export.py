@@ -42,12 +42,12 @@ def export(call: Call) -> int:
     from kojikey.operations.revealing import reveal_all
 
     context = context_of(call)
+    named = tuple(dict.fromkeys(call[PROVIDERS]))
+    for provider in named:  # first, so that a hint may repeat their names
+        wiring.checked_provider(provider, context.settings)
     format_name = _checked_format(call)
     name = secret_name(call[NAME], context.account) if format_name == "k8s" else ""
     index = wiring.provider_index(context.settings)
-    named = tuple(dict.fromkeys(call[PROVIDERS]))
-    for provider in named:
-        wiring.checked_provider(provider, context.settings)
     path = _checked_path(context, format_name)
     open_store = wiring.open_chosen_store(context.settings, context.person)
     providers = _providers(context, open_store, index, named)
@@ -70,7 +70,7 @@ def _checked_format(call: Call) -> str:
     format_name = call[FORMAT] or "dotenv"
     if call[JSON]:
         raise UsageError(
-            "--json is for results, not for keys", hint=_again("--format", "json"), effect=Effect.NOTHING_PRINTED
+            "--json is for results, not for keys", hint=_again(call, "--format", "json"), effect=Effect.NOTHING_PRINTED
         )
     if not call[REVEAL]:
         raise UsageError(
@@ -80,7 +80,7 @@ def _checked_format(call: Call) -> str:
     if call[NAME] is not None and format_name != "k8s":
         raise UsageError(
             "--name is for --format k8s",
-            hint=_again("--format", "k8s", "--name", "NAME"),
+            hint=_again(call, "--format", "k8s", "--name", "NAME"),
             effect=Effect.NOTHING_PRINTED,
         )
     if call[OUTPUT_FILE] is not None and format_name == "github":
@@ -92,8 +92,8 @@ def _checked_format(call: Call) -> str:
     return format_name
 
 
-def _again(*more: str) -> Hint:
-    return next_step("export", "--reveal", *more)
+def _again(call: Call, *more: str) -> Hint:
+    return next_step("export", *call[PROVIDERS], "--reveal", *more)
 
 
 def _checked_path(context: Context, format_name: str) -> str | None:
@@ -176,8 +176,7 @@ def _is_confirmed(context: Context, providers: Sequence[str]) -> bool:
         return True
     keys = f"the key of {providers[0]}" if len(providers) == 1 else f"{len(providers)} keys"
     options = [word for option in (FORMAT, NAME) if call[option] for word in (option.spelling, str(call[option]))]
-    same = next_step("export", *call[PROVIDERS], "--reveal", *options, "--yes")
-    return context.terminal.confirm(f"Show {keys} on this screen?", otherwise=same)
+    return context.terminal.confirm(f"Show {keys} on this screen?", otherwise=_again(call, *options, "--yes"))
 
 
 def _variables(revealed: Sequence[Revealed], index: dict[str, IndexEntry]) -> Environment:
