@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -78,6 +79,20 @@ def test_a_minted_key_that_is_still_refused_stays_staged(kojikey: Program, clock
     assert str(finish_or_discard("xai")) in kojikey(*DUE).out
     mint.managed.mend()
     assert (due(kojikey).code, len(mint.names)) == (0, 2)
+
+
+@pytest.mark.parametrize("more", [(), ("--all-accounts",)], ids=["one account", "all"])
+def test_what_is_suggested_after_ctrl_c_or_a_mistake_is_about_the_same_accounts(
+    kojikey: Program, more: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kojikey.added()
+    again = " ".join(("kojikey rotate --due --mint", *more))
+    mistaken = kojikey("rotate", "--due", *more, "--like", "x", "--mint")
+    assert mistaken.err.splitlines()[-1] == f"  try: {again}"
+    stopped = mock.AsyncMock(side_effect=KeyboardInterrupt)
+    monkeypatch.setattr("kojikey.cli.commands.rotate.due._Run.run", stopped)
+    ended = kojikey("rotate", "--due", "--mint", *more)
+    assert (ended.code, ended.err.strip().endswith(f"to finish what was begun: {again}")) == (130, True), ended.err
 
 
 @pytest.mark.parametrize(("life", "more", "is_due"), [

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 
 from kojikey.cli.call_settings import refuse_account_with_all_accounts
+from kojikey.cli.command import Call
 from kojikey.cli.commands.change_output import option_allowing
 from kojikey.cli.commands.key_probe import open_probe, run_operation
 from kojikey.cli.commands.management import Access, access_to, admin_account_of, open_management
@@ -105,7 +106,7 @@ def rotate_due(context: Context) -> int:
     try:
         run_operation(_Run(context, open_store, catalog, policy, report).run(due))
     except KeyboardInterrupt:
-        again = next_step("rotate", "--due", "--mint")
+        again = _again(context.call, "--mint")
         message = Hint("interrupted; no key in use is lost; to finish what was begun: ", again)
         raise KeyboardInterrupt(context.terminal.completed(message)) from None
     return report.end(damage)
@@ -123,13 +124,13 @@ def _policy(context: Context) -> DuePolicy:
         raise UsageError(
             f"--due cannot be combined with {'PROVIDER' if call[KEY] is not None else others[0]}",
             effect=Effect.NOTHING_CHANGED,
-            hint=next_step("rotate", "--due", "--mint"),
+            hint=_again(call, "--mint"),
         )
     if call[JSONL] and context.terminal.json:
         raise UsageError(
             "--jsonl cannot be combined with --json",
             effect=Effect.NOTHING_CHANGED,
-            hint=next_step("rotate", "--due", "--jsonl"),
+            hint=_again(call, *(["--mint"] if call[MINT] else []), "--jsonl"),
         )
     refuse_account_with_all_accounts(call, "--due")
     RunOptions.read(call)
@@ -139,6 +140,10 @@ def _policy(context: Context) -> DuePolicy:
         USUAL_EXPIRING if expiring is None else span(expiring, what="--expiring"),
         USUAL_GRACE if grace is None else short_span(grace, what="--grace"),
     )
+
+
+def _again(call: Call, *more: str) -> Hint:
+    return next_step("rotate", "--due", *more, *(["--all-accounts"] if call[ALL_ACCOUNTS] else []))
 
 
 class _Run:
