@@ -181,9 +181,12 @@ def test_a_missing_or_malformed_value_is_shown_in_the_suggested_command(
 def test_a_store_that_was_named_by_its_file_is_suggested_by_its_url(
     kojikey: Program, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "is it 100%?"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
     ended = kojikey(*words, "some/place/x.db", "--json")
-    assert (ended.code, ended.error["hint"]) == (5, f"a file is named by its URL: sqlite://{tmp_path}/some/place/x.db")
+    url = f"sqlite://{tmp_path}/is it 100%25%3F/some/place/x.db"
+    assert (ended.code, ended.error["hint"]) == (5, f"a file is named by its URL: {url}")
     assert "sqlite" not in kojikey(*words, "team", "--json").error["hint"]
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 import kojikey
 from kojikey.model.errors import BadConfig, Effect, RecordChanged, StoreFull, UsageError, WrongKek
+from kojikey.model.ref import place_of_data_key
 
 SOURCES = sorted(Path(kojikey.__file__).parent.rglob("*.py"))
 
@@ -33,6 +36,19 @@ def test_an_error_names_its_place_if_there_are_two() -> None:
     assert str(error) == (
         "in sqlite:///there.db: the sealed record key/acme/openai was changed outside kojikey; it was not opened"
     )
+
+
+@pytest.mark.parametrize(
+    ("where", "subject"),
+    [
+        ("header", "the store's header"),
+        (place_of_data_key("acme"), "the data key of account acme"),
+        (place_of_data_key(), "the data key"),
+        ("acme/openai version 3", "the sealed record acme/openai version 3"),
+    ],
+)
+def test_an_error_about_a_record_is_a_sentence_about_its_place(where: str, subject: str) -> None:
+    assert str(RecordChanged(where)) == f"{subject} was changed outside kojikey; it was not opened"
 
 
 def test_an_error_about_a_wrong_kek_says_that_nothing_was_opened() -> None:

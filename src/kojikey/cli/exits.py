@@ -134,12 +134,13 @@ def _replace_record(where: str) -> str:
 
 
 def _url_of(place: str) -> str:
-    """Return a store's URL. ``place`` is a URL or, for a local store, a path, in which every character may occur."""
+    """Return a store's URL. ``place`` is a URL or, for a local store, a path."""
     import os
+
+    from kojikey.config.settings import file_url
 
     if "://" in place:
         return place
     if not os.path.isabs(place):  # another package's store, whose URL only the caller knows
         return "URL"
-    path = place.replace("%", "%25").replace("?", "%3F").replace("#", "%23")
-    return f"sqlite://{path}"
+    return file_url(place)

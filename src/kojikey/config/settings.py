@@ -198,7 +198,7 @@ class Settings:
         if name in stores:
             return stores[name]["url"]
         if name == LOCAL:
-            return "sqlite://" + _percent_encoded(self.home.database)
+            return file_url(self.home.database)
         if "://" in name:
             if self.store.origin in _COMMAND_LINE and has_password(name):
                 raise UsageError(
@@ -224,6 +224,11 @@ class Settings:
         return self.store.value == LOCAL and LOCAL not in self.config.get("stores", {})
 
 
+def file_url(path: str) -> str:
+    """Return the URL of the store in a file; every character may occur in the path."""
+    return "sqlite://" + path.replace("%", "%25").replace("?", "%3F").replace("#", "%23")
+
+
 def _meant_file(name: str) -> str | None:
     """Return a hint with the URL of a file, if the name of a store looks like the path of a file; else None."""
     is_plain = re.fullmatch(r"[\w./-]{1,200}", name, re.ASCII)
@@ -231,8 +236,7 @@ def _meant_file(name: str) -> str | None:
         return None
     from kojikey.model.key_detection import looks_like_key
 
-    url = f"sqlite://{os.path.abspath(name)}"
-    return None if looks_like_key(name) else f"a file is named by its URL: {url}"
+    return None if looks_like_key(name) else f"a file is named by its URL: {file_url(os.path.abspath(name))}"
 
 
 def has_password(text: str) -> bool:
@@ -263,10 +267,6 @@ def _no_key(value: str, variable: str) -> str:
                 hint=f"unset {variable}, or set it to a name",
             )
     return value
-
-
-def _percent_encoded(path: str) -> str:
-    return path.replace("%", "%25").replace("?", "%3F").replace("#", "%23")
 
 
 def _truth(environ: Mapping[str, str], variable: str) -> bool:

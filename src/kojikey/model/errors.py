@@ -52,6 +52,7 @@ from __future__ import annotations
 
 from kojikey.model.next_step import Hint, next_step
 from kojikey.model.plain_text import shown
+from kojikey.model.ref import record_in_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -378,7 +379,7 @@ class RecordChanged(CannotOpen):
 
     def __init__(self, where: str, what: str = "was changed outside kojikey") -> None:
         self.where = where
-        super().__init__(f"the sealed record {where} {what}", effect=Effect.NOT_OPENED)
+        super().__init__(f"{record_in_words(where)} {what}", effect=Effect.NOT_OPENED)
 
 
 class RecordUnsupported(CannotOpen):

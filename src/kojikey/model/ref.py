@@ -29,6 +29,19 @@ class Ref(NamedTuple):
 
 
 HEADER = Ref("header")
+_DATA_KEY = "data key"
+
+
+def place_of_data_key(account: str = "") -> str:
+    """Return the place of an account's wrapped data key, for errors; ``""`` if the account is not known."""
+    return f"{_DATA_KEY} of account {account}" if account else _DATA_KEY
+
+
+def record_in_words(where: str) -> str:
+    """Return the place of a record as the subject of a message, for example ``the data key of account acme``."""
+    if where == HEADER.kind:
+        return "the store's header"
+    return f"the {where}" if where.startswith(_DATA_KEY) else f"the sealed record {where}"
 
 
 def account_ref(account: str) -> Ref:

@@ -13,6 +13,7 @@ import json
 
 from kojikey.model.errors import Effect, RecordChanged, RecordUnsupported, UsageError
 from kojikey.model.fast_namedtuple import NamedTuple
+from kojikey.model.ref import record_in_words
 from kojikey.sealing import base64url
 
 TYPE_CHECKING = False
@@ -149,7 +150,7 @@ def _check_place(place: dict[str, Any], members: Members, where: str) -> None:
 
 def _unsupported(where: str, what: str) -> RecordUnsupported:
     return RecordUnsupported(
-        f"the sealed record {where} {what}; it was not opened",
+        f"{record_in_words(where)} {what}; it was not opened",
         where=where,
         hint="a newer kojikey may have written it: upgrade, or restore the record",
     )

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from kojikey.model.base_url import is_loopback
 from kojikey.model.errors import Effect, KekUnavailable, RecordChanged, UsageError, WrongKek
 from kojikey.model.plain_text import shell_quoted
+from kojikey.model.ref import place_of_data_key
 from kojikey.model.secret import HiddenBytes
 from kojikey.sealing import base64url
 from kojikey.sealing.aead import KEY_BYTES
@@ -78,14 +79,14 @@ class AwsKmsKek(Kek):
         Raises:
             CannotOpen: KMS refused, cannot be reached, or has no such key. UsageError: as :meth:`wrap`.
         """
-        kid, ciphertext = parsed(record, where=_where(account))
+        kid, ciphertext = parsed(record, where=place_of_data_key(account))
         if kid != self.kid:
-            raise WrongKek(f"the {_where(account)} was wrapped by another KEK")
+            raise WrongKek(f"the {place_of_data_key(account)} was wrapped by another KEK")
         context = {"store": store, "account": account}
         request = {"KeyId": self._arn, "CiphertextBlob": ciphertext, "EncryptionContext": context}
         data_key = HiddenBytes(self._ask("decrypt", account, ("Plaintext",), **request)[0])
         if len(data_key) != KEY_BYTES:
-            raise RecordChanged(_where(account), "holds something other than a data key")
+            raise RecordChanged(place_of_data_key(account), "holds something other than a data key")
         return data_key
 
     def try_out(self, *, store: str, account: str) -> None:
@@ -114,7 +115,7 @@ class AwsKmsKek(Kek):
             raise
         except Exception as error:
             # `from None`: botocore's exceptions contain the request, which has the data key
-            raise translated(error, self._arn, _where(account), region=self._region) or error from None
+            raise translated(error, self._arn, place_of_data_key(account), region=self._region) or error from None
 
     def __repr__(self) -> str:
         return f"<AwsKmsKek {self.kid}>"
@@ -311,7 +312,3 @@ def _own_region(environ: Mapping[str, str]) -> str:
     if not region:
         raise UsageError("no AWS region is known for the KMS key", hint=SHAPE, effect=Effect.NOTHING_CREATED)
     return checked_region(region)
-
-
-def _where(account: str) -> str:
-    return f"data key of account {account}"

@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 
 from kojikey.model.errors import KekUnavailable, RecordChanged, WrongKek
 from kojikey.model.fast_namedtuple import NamedTuple
+from kojikey.model.ref import place_of_data_key
 from kojikey.model.secret import HiddenBytes, NotSerialisable, Secret
 from kojikey.sealing.aead import KEY_BYTES, opened, sealed
 from kojikey.sealing.envelope import refuse_other_place
@@ -117,7 +118,7 @@ class LocalKek(Kek):
 
     def unwrap(self, record: str, *, store: str, account: str) -> HiddenBytes:
         """See :meth:`Kek.unwrap`."""
-        where = _where(account)
+        where = place_of_data_key(account)
         parsed = parse(record, DATA_KEY_PLACE, where=where)
         if parsed.kid != (self._expected or self.kid):
             self.confirm()
@@ -231,7 +232,3 @@ def text_member(spec: Spec, name: str) -> str:
     if not isinstance(value, str) or not value or not value.isprintable():
         raise RecordChanged("header", f"does not say where its KEK lives (its {name} is damaged)")
     return value
-
-
-def _where(account: str) -> str:
-    return f"data key of account {account}"

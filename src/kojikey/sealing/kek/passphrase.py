@@ -77,13 +77,12 @@ def load(spec: Spec, inputs: KekInputs) -> Kek:
         unlocked = _unlocked(spec)
         if unlocked is not None:
             return unlocked
-    kek = _stretched(_bytes(_passphrase(inputs, inputs.which or "open")), parameters)
-    for _ in range(TRIES - 1):
-        if not asks_person(spec, inputs) or kek.kid == spec.get("kid"):
+    for left in reversed(range(TRIES if asks_person(spec, inputs) else 1)):
+        kek = _stretched(_bytes(_passphrase(inputs, inputs.which or "open")), parameters)
+        if not left or kek.kid == spec.get("kid"):
             break
         if inputs.warn is not None:
             inputs.warn(f"{mismatch(spec)}; type it again")
-        kek = _stretched(_bytes(_passphrase(inputs, inputs.which or "open")), parameters)
     return kek
 
 

@@ -45,7 +45,7 @@ def read(
         if not _is_readable_by_others(found.st_mode):
             return
         if not _is_on_read_only_system(descriptor):
-            raise KekUnavailable(f"others can read the {what} {path}; it was not used", hint=_mend(path))
+            raise KekUnavailable(f"others can read the {what} {path}; it was not used", hint=_fix(path))
         if warn is not None:
             warn(f"others can read the {what} {path}; its file system is read-only, so it is used anyway")
 
@@ -70,7 +70,7 @@ def read_named(path: str, *, what: str, warn: Callable[[str], None] | None) -> H
         _refuse_writable(mode, path, what)
         if warn is not None and _is_readable_by_others(mode):
             is_fixed = _is_on_read_only_system(descriptor)
-            warn(f"others can read the {what} {path}" + ("" if is_fixed else f": {_mend(path)}"))
+            warn(f"others can read the {what} {path}" + ("" if is_fixed else f": {_fix(path)}"))
 
     return _read(path, what, check, LIMIT)
 
@@ -103,10 +103,10 @@ def _refuse_stranger(found: os.stat_result, path: str, what: str) -> None:
 
 def _refuse_writable(mode: int, path: str, what: str) -> None:
     if os.name == "posix" and mode & 0o022:
-        raise KekUnavailable(f"others can write to the {what} {path}; it was not used", hint=_mend(path))
+        raise KekUnavailable(f"others can write to the {what} {path}; it was not used", hint=_fix(path))
 
 
-def _mend(path: str) -> str:
+def _fix(path: str) -> str:
     return f"chmod 600 {shell_quoted(path)}"
 
 

@@ -7,6 +7,7 @@ spec.
 from __future__ import annotations
 
 from kojikey.model.errors import Effect, KojikeyError, RecordUnsupported, UsageError, WrongKek
+from kojikey.model.ref import place_of_data_key
 from kojikey.sealing.kek.base import (
     KEK_VARIABLE,
     PASSPHRASE_FILE_VARIABLE,
@@ -157,7 +158,7 @@ def wrapped_kid(record: str, *, account: str = "") -> str:
     Raises:
         RecordChanged, RecordUnsupported: the record is damaged, or has an unknown form.
     """
-    where = f"data key of account {account}" if account else "of a data key"
+    where = place_of_data_key(account)
     if isinstance(record, str) and record.startswith("kms"):
         from kojikey.sealing.kek import awskms
 
