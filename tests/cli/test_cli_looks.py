@@ -58,6 +58,17 @@ def test_a_long_account_name_is_shortened_in_the_middle_and_every_row_stays_a_li
     assert account in kojikey("list", "--all-accounts", "--json").out
 
 
+@pytest.mark.parametrize("word", ["x" * 100, "\u65e5\u672c\u8a9e" * 20], ids=["Latin", "wide"])
+def test_a_long_word_in_a_label_is_shortened_rather_than_the_table_given_up(kojikey: Program, word: str) -> None:
+    kojikey.added("elevenlabs", "missing_permission", "--allow-limited", "--label", f"production {word} keys")
+    head, first, *_ = lines_of(kojikey, "list", "elevenlabs", columns=80)
+    assert (head.split()[0], first.split()[0]) == ("PROVIDER", "elevenlabs")
+    text = " ".join(lines_of(kojikey, "list", "elevenlabs", columns=80))
+    assert re.search(rf"production\s+{word[:6]}\w* ?\u2026\s+keys", text)
+    assert word not in text
+    assert word in kojikey("list", "elevenlabs").out
+
+
 def lines_of(kojikey: Program, *command: str, columns: int) -> list[str]:
     _, text = printed_on_a_terminal(kojikey, *command, columns=columns, NO_COLOR="1")
     return re.sub(r"\x1b\[[0-9?;]*[a-zA-Z]", "", text).replace("\r", "\n").splitlines()

@@ -15,6 +15,7 @@ from kojikey.model.plain_text import shortened
 from kojikey.operations.results import ListRow
 
 _ACCOUNT_WIDTHS = (128, 40, 24, 12)  # characters of an account's name: all, then fewer for a narrower table
+_LABEL_WORD = 16  # columns of a word of a label in a narrower table
 
 
 def show_keys(page: Page, rows: Iterable[ListRow], *, with_account: bool) -> int:
@@ -48,7 +49,7 @@ def _cells(page: Page, row: ListRow, *, is_brief: bool) -> Cells:
         note = "built-in allocation" if row.source == "built_in" else "no key"
         return [row.provider, Text(page.plain("–"), style="dim"), "", "", Text(note, style="dim")]
     current = row.key.current
-    notes = _notes(row, row.key)
+    notes = _notes(row, row.key, is_brief=is_brief)
     if row.disabled:
         used = ", built-in allocation" if row.source == "built_in" else ""
         notes = f"own keys are disabled{used}; {notes}"
@@ -56,16 +57,25 @@ def _cells(page: Page, row: ListRow, *, is_brief: bool) -> Cells:
     return [row.provider, page.terminal.masked(current.tail), str(current.number), test, notes]
 
 
-def _notes(row: ListRow, key: Key) -> str:
+def _notes(row: ListRow, key: Key, *, is_brief: bool) -> str:
     staged = key.version(Stage.STAGED)
+    label = key.label or ""
     notes = [
         f"version {staged.number} staged" if staged else "",
         "a new key is being created" if key.minting else "",
         "rotation due" if row.is_due else f"{key.age_days(row.moment)} d old",
         _expiry(row, key.current.expires_at) if key.current.expires_at else "",
-        key.label or "",
+        _with_short_words(label) if is_brief else label,
     ]
     return ", ".join(note for note in notes if note)
+
+
+def _with_short_words(label: str) -> str:
+    """Return a label without the ends of long words: no word is broken, so one would take the place of the table."""
+    words = [Text(word) for word in label.split(" ")]
+    for word in words:
+        word.truncate(_LABEL_WORD, overflow="ellipsis")
+    return " ".join(word.plain for word in words)
 
 
 def _expiry(row: ListRow, expires_at: str) -> str:
