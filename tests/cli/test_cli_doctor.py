@@ -117,6 +117,21 @@ def test_a_store_or_folder_that_cannot_be_written_is_marked_for_a_person(
     assert row["mend"].startswith(f"chmod u+w {path}, or ")
 
 
+def test_a_data_folder_that_cannot_be_created_is_wrong_where_the_store_would_be_in_it(
+    kojikey: Program, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    elsewhere = f"sqlite://{tmp_path}/elsewhere.db"
+    assert kojikey("store", "init", elsewhere, "--kek", "env").code == 0
+    home, able = tmp_path / "read-only" / "deep" / "home", os.access
+    (tmp_path / "read-only").mkdir()
+    monkeypatch.setattr(os, "access", lambda each, mode: Path(each).name != "read-only" and able(each, mode))
+    for more, code, states in (((), 7, ["note", "wrong"]), (("--store", elsewhere), 0, ["note", "note"])):
+        ended = kojikey("doctor", "--json", *more, KOJIKEY_HOME=str(home))
+        rows = [row for row in ended.results if row["name"].endswith(" folder")]
+        assert (ended.code, [row["state"] for row in rows]) == (code, states), ended.said
+        assert rows[1]["detail"].endswith(f"{tmp_path}/read-only cannot be written by this user")
+
+
 def test_a_key_that_failed_its_last_test_is_marked_for_a_person(kojikey: Program) -> None:
     kojikey.added("elevenlabs", "invalid_key", "--no-test")
     assert kojikey("test").code == 3

@@ -111,6 +111,7 @@ def test_a_failure_at_each_step_of_the_rewriting_loses_nothing(
     with monkeypatch.context() as failing:
         failing.setattr(f"kojikey.model.atomic_file.os.{step}", fails)
         ended = run(kojikey, "--comment-out")
+        assert "next: kojikey run -- CMD" in kojikey("import", "--comment-out", "--no-test").out.splitlines()
     assert (ended.code, ended.result["action"]) == (7, "unchanged")
     assert ".env was not changed" in ended.error["message"]
     assert file.read_bytes() == before

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -213,3 +217,29 @@ def test_the_hint_about_a_file_that_cannot_be_read_does_not_suggest_removing_it(
         ended = kojikey("providers", "check", str(path), "--json")
         assert (ended.code, "remove" in ended.said) == (2, False), ended.said
         assert ended.error["hint"].startswith("kojikey providers new ID")
+
+
+def test_a_folder_of_definitions_that_cannot_be_read_causes_a_warning(
+    kojikey: Program, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(name: str, which: Callable[[str], object]) -> object:
+        if Path(name) == folder:
+            raise PermissionError(13, "Permission denied")
+        return which(name)
+
+    for call in ("scandir", "listdir"):
+        monkeypatch.setattr(os, call, partial(denied, which=getattr(os, call)))
+    ended = kojikey("list")
+    assert (ended.code, "the folder cannot be read (Permission denied)" in ended.err) == (0, True), ended.said
+
+
+def test_a_definition_that_cannot_be_written_is_named_with_what_to_do(
+    kojikey: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = mock.Mock(side_effect=OSError(28, "No space left on device"))
+    monkeypatch.setattr("kojikey.cli.commands.providers_own.write_whole", full)
+    ended = kojikey("providers", "new", "mine", "--json")
+    path = kojikey.home / "providers" / "mine.toml"
+    assert ended.code == 7
+    assert ended.error["message"] == f"{path} cannot be written (No space left on device); nothing was written"
+    assert "KOJIKEY_HOME" in ended.error["hint"]

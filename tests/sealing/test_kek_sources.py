@@ -7,6 +7,7 @@ import stat
 import subprocess
 from base64 import urlsafe_b64encode
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -228,6 +229,17 @@ def test_a_pipe_or_a_folder_in_place_of_the_kek_file_is_refused_at_once(tmp_path
     for path in (tmp_path / "pipe", tmp_path, Path("/dev/zero")):
         with pytest.raises(KekUnavailable):
             load({"source": "file", "path": str(path), "kid": "k"}, NOBODY)
+
+
+def test_a_kek_file_that_cannot_be_read_is_named_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = private(tmp_path / "kek", TEXT)
+    denied = mock.Mock(side_effect=PermissionError(13, "Permission denied"))
+    monkeypatch.setattr("kojikey.sealing.kek.private_file.os.open", denied)
+    with pytest.raises(KekUnavailable, match=r"cannot be read \(Permission denied\)") as caught:
+        make(f"file:{path}", store_id="s1", inputs=NOBODY)
+    assert caught.value.hint == f"let this user read {path}"
 
 
 def test_a_kek_file_is_not_created_in_a_missing_folder(tmp_path: Path) -> None:

@@ -33,9 +33,11 @@ def read_entries(folder: str, *, on_mistake: Callable[[Mistake], object] = lambd
 
 
 def _has_definitions(folder: str) -> bool:
-    """Return whether a folder has ``*.toml`` files; one that does not exist has none."""
+    """Return whether a folder may have ``*.toml`` files; one that does not exist has none."""
     try:
         with os.scandir(folder) as found:
             return any(item.name.endswith(".toml") for item in found)
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
+    except OSError:  # it cannot be read, which the catalog reports
+        return True

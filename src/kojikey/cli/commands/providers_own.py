@@ -8,7 +8,7 @@ from kojikey.cli.context import Context
 from kojikey.cli.exits import Exit
 from kojikey.cli.output.failure import Failure
 from kojikey.model.atomic_file import write_whole
-from kojikey.model.errors import BadDefinition, Conflict, Effect, StoreUnavailable, UsageError
+from kojikey.model.errors import BadDefinition, Conflict, Effect, FileUnwritable, UsageError
 from kojikey.model.next_step import Hint, next_step
 from kojikey.model.plain_text import printable
 from kojikey.model.private_folder import make_private_folder
@@ -75,7 +75,7 @@ def new(context: Context, provider: str) -> int:
     """Write a commented definition to fill in to the user's folder, print its path, and return the exit code.
 
     Raises:
-        UsageError: ``provider`` cannot be an id. Conflict: there is such a provider. StoreUnavailable: the file cannot
+        UsageError: ``provider`` cannot be an id. Conflict: there is such a provider. FileUnwritable: the file cannot
         be written.
     """
     from kojikey.cli.output import documents
@@ -105,7 +105,8 @@ def _write(path: str, text: str) -> None:
     except FileExistsError:
         raise Conflict("the file exists already", hint="choose another id", effect=Effect.NOTHING_WRITTEN) from None
     except OSError as error:
-        raise StoreUnavailable(path, f"cannot be written ({error.strerror})", effect=Effect.NOTHING_WRITTEN) from None
+        reason, hint = error.strerror or "no room", "let this user write the folder, or set KOJIKEY_HOME to another one"
+        raise FileUnwritable(path, reason, hint=hint, effect=Effect.NOTHING_WRITTEN) from None
 
 
 def single_argument(words: tuple[str, ...], what: str) -> str:

@@ -128,4 +128,4 @@ def _content(descriptor: int, limit: int) -> HiddenBytes:
 
 def _unreadable(path: str, what: str, error: Exception) -> KekUnavailable:
     reason = error.strerror if isinstance(error, OSError) else "not a path"
-    return KekUnavailable(f"the {what} {path} cannot be read ({reason})")
+    return KekUnavailable(f"the {what} {path} cannot be read ({reason})", hint=f"let this user read {path}")

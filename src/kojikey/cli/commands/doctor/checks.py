@@ -63,7 +63,7 @@ def _folders(context: Context) -> Iterator[Finding]:
             yield Finding(f"{name} folder", "wrong", f"{path} is not a folder", fix, Exit.STORE_UNAVAILABLE)
             continue
         if not os.path.isdir(path):
-            yield Finding(f"{name} folder", "normal", f"{path} does not exist yet; it is created when it is needed")
+            yield _missing_folder(name, path, is_needed=name == "data" and context.settings.is_local)
             continue
         mode = stat.S_IMODE(os.stat(path).st_mode)
         if os.name == "posix" and mode & 0o077:
@@ -75,6 +75,18 @@ def _folders(context: Context) -> Iterator[Finding]:
         yield Finding("config.toml", "ok", home.config_file)
     yield from _read_only(dict.fromkeys((home.config, home.data, home.database)))
     yield from _network()
+
+
+def _missing_folder(name: str, path: str, *, is_needed: bool) -> Finding:
+    """Return whether a folder that does not exist can be created; a container may be read-only on purpose."""
+    parent = os.path.dirname(path)
+    while not os.path.lexists(parent):
+        parent = os.path.dirname(parent)
+    if os.path.isdir(parent) and os.access(parent, os.W_OK):
+        return Finding(f"{name} folder", "normal", f"{path} does not exist yet; it is created when it is needed")
+    problem = f"{path} does not exist, and cannot be created: {parent} cannot be written by this user"
+    state, code = ("wrong", Exit.STORE_UNAVAILABLE) if is_needed else ("note", Exit.OK)
+    return Finding(f"{name} folder", state, problem, "set KOJIKEY_HOME to a folder that this user can create", code)
 
 
 def _read_only(paths: Iterable[str]) -> Iterator[Finding]:

@@ -245,7 +245,8 @@ def _next_step(report: Report) -> str:
     if report.code is Exit.NOT_FOUND:
         return _import_hint(report)
     saved = [row for row in rows if row.action in COMMENTED_OUT]
-    if any(row.in_clear for row in saved) and all(source.digest for source in report.sources if source.file):
+    may_replace = not report.problems and all(source.digest for source in report.sources if source.file)
+    if may_replace and any(row.in_clear for row in saved):
         return again(report.context, "--comment-out", without=(ROTATE,))
     return next_step("run", "--", "CMD") if saved else ""
 
