@@ -109,6 +109,18 @@ def test_the_keys_that_do_not_open_are_listed(few: Program, monkeypatch: pytest.
     assert ended.err.count("was not tested") == 1
     assert "1 more were not tested, because their records do not open" in ended.err
     assert "4 tested: 4 valid, 2 did not open" in ended.out
+    first = f"kojikey remove elevenlabs --account {account_name(0)}, then kojikey add elevenlabs"
+    assert "  2 keys did not open\n    next: restore a copy of the store from before the change, or " in ended.out
+    assert first in ended.out
+
+
+def test_one_key_that_does_not_open_has_its_next_step_too(kojikey: Program) -> None:
+    kojikey.added()
+    ended = kojikey("test", "elevenlabs", KOJIKEY_KEK="A" * 43)
+    assert (ended.code, ended.out) == (
+        8, "  1 key did not open\n    next: give the KEK or passphrase of this store (since a re-keying the new one); "
+        "a lost one cannot be recovered\n",
+    )  # fmt: skip
 
 
 def test_a_run_whose_output_is_closed_stops_and_fails(few: Program) -> None:

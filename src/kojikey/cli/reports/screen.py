@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import sys
 
+from kojikey.cli.exits import hint_of
 from kojikey.cli.output.failure import wrapped
 from kojikey.cli.output.terminal import Terminal, encodes
 from kojikey.cli.output.verdict_text import detail_lines, outcome_words
 from kojikey.cli.reports.base import Group, Item, RunEnd, Tally
 from kojikey.model.masking import ASCII_BULLET, BULLET, mask
-from kojikey.model.plain_text import one_line
+from kojikey.model.plain_text import counted, one_line
 from kojikey.model.verdict import Outcome, Verdict
 from kojikey.operations.results import TestResult
 from kojikey.operations.testing_keys import Unopened
@@ -41,12 +42,21 @@ class _Screen:
     def _closing_lines(self, ending: RunEnd) -> list[str]:
         tally, summary = ending.tally, ending.tally.summary
         if tally.finished < 2:
-            return []
+            return self._unopened_lines(tally)
         counts = [f"{getattr(summary, name.value)} {name.value}" for name in Outcome if getattr(summary, name.value)]
         if tally.unopened:
             counts.append(f"{tally.unopened} did not open")
         lines = [f"{summary.tested} tested: " + ", ".join(counts)]
-        return lines + group_lines(tally, repeats=self._repeats_steps, with_accounts=self.with_account)
+        lines += group_lines(tally, repeats=self._repeats_steps, with_accounts=self.with_account)
+        return lines + self._unopened_lines(tally)
+
+    def _unopened_lines(self, tally: Tally) -> list[str]:
+        """Return lines about the keys that did not open: how many, and the next step for the first of them."""
+        first = tally.first_unopened
+        if first is None:
+            return []
+        hint = self.terminal.completed(hint_of(first.error), account=first.account)
+        return [f"  {counted(tally.unopened, 'key')} did not open", f"    next: {hint}"]
 
 
 class StreamedTable(_Screen):
