@@ -129,7 +129,8 @@ def test_a_previous_key_is_deleted_if_the_person_agrees_who_sees_its_mask_and_na
         assert mint.mint().code == 0
     old = mint.managed.keys[0]
     with on_a_terminal(kojikey, "rotate", "xai", "--retire", "--propagation", "0s") as child:
-        child.expect_exact(f"••••••••{old.value[-4:]} ({old.name}) at the provider? [y/N] ")
+        child.expect_exact(f"••••••••{old.value[-4:]} ({old.name}) at the")
+        child.expect_exact("provider? [y/N] ")  # on a line of its own where the name is long
         assert len(mint.names) == 2
         child.sendline(answer)
         ended, text = end(child)
