@@ -365,6 +365,18 @@ def test_a_path_that_is_in_no_repository_is_exit_2(kojikey: Program, key: str, r
     assert scan(kojikey, option, "nothere").code == 2
 
 
+@pytest.mark.parametrize("name", [".git", ".git/objects"])
+def test_a_repository_that_this_user_may_not_read_is_named_and_exit_4(
+    kojikey: Program, key: str, git: Git, repository: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (repository / ".git" / "HEAD").unlink()  # git, which runs as root in a container, sees no repository either way
+    able = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: not str(path).endswith(name) and able(path, mode))
+    ended = scan(kojikey, "--git")
+    assert (ended.code, ended.results) == (4, [])
+    assert [row["reason"] for row in ended.document["unreadable"]] == ["this user may not read the repository"]
+
+
 @pytest.mark.parametrize("option", ["--git", "--staged"])
 def test_without_git_it_is_exit_2(kojikey: Program, key: str, repository: Path, option: str) -> None:
     ended = scan(kojikey, option, PATH="/nonexistent")

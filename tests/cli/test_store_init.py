@@ -7,6 +7,7 @@ import json
 import sqlite3
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -180,3 +181,17 @@ def test_a_folder_that_cannot_be_created_is_named(kojikey: Program) -> None:
     ended = init(kojikey, "sqlite:////proc/nowhere/keys.db", "--kek", "env")
     refused(ended, 7, "its folder /proc/nowhere cannot")
     assert "store init" not in (ended.error["hint"] or "")
+
+
+def test_a_store_whose_name_cannot_be_kept_is_created_and_named_by_the_next_run(
+    kojikey: Program, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    words = ("store", "init", f"sqlite://{tmp_path}/x.db", "--name", "team", "--kek", "env")
+    with monkeypatch.context() as full:
+        denied = mock.Mock(side_effect=OSError(28, "No space left on device"))
+        full.setattr("kojikey.config.config_edit.write_whole", denied)
+        ended = kojikey(*words, "--json")
+    assert ended.code == 7
+    assert ended.error["hint"].startswith("the store exists, and has no name yet: ")
+    assert kojikey(*words).code == 0
+    assert kojikey("store", "info", "--store", "team").code == 0

@@ -253,8 +253,9 @@ def test_a_full_disk_leaves_no_kek_file(tmp_path: Path, monkeypatch: pytest.Monk
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("kojikey.sealing.kek.keyfile.os.fsync", full)
-    with pytest.raises(KekUnavailable, match="No space left"):
+    with pytest.raises(KekUnavailable, match="No space left") as caught:
         make(f"file:{tmp_path}/kek", store_id="s1", inputs=NOBODY)
+    assert caught.value.hint == "name a file in a folder that this user can write"
     assert not (tmp_path / "kek").exists()
 
 

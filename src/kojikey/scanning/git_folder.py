@@ -1,4 +1,4 @@
-"""Finds FIFOs in the folder of a git repository before git is started, because git waits for ever to open one.
+"""Looks at the folder of a git repository: git waits for ever to open a FIFO, and does not see what it may not read.
 
 Must not: start git, or decide whether a folder is a valid repository (git does).
 """
@@ -19,6 +19,13 @@ def has_fifo(start: str, environ: Mapping[str, str]) -> bool:
         return False
     common = _named_folder(os.path.join(folder, "commondir"), "")
     return any(_is_fifo_in(each) for each in {folder, common or folder})
+
+
+def is_closed(start: str, environ: Mapping[str, str]) -> bool:
+    """Return whether a path is in a repository that this user may not read. Git says that there is none."""
+    folder = _git_folder(os.path.abspath(start), environ)
+    needed = () if folder is None else (folder, os.path.join(folder, "objects"), os.path.join(folder, "refs"))
+    return any(os.path.exists(each) and not os.access(each, os.R_OK | os.X_OK) for each in needed)
 
 
 def _git_folder(start: str, environ: Mapping[str, str]) -> str | None:

@@ -12,7 +12,7 @@ import subprocess
 import threading
 
 from kojikey.model.errors import Effect, UsageError
-from kojikey.scanning.git_folder import has_fifo
+from kojikey.scanning.git_folder import has_fifo, is_closed
 
 _SAFE = (
     "--no-pager", "--no-optional-locks", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null",
@@ -109,6 +109,8 @@ def repository_problem(git: Git) -> tuple[str, bool] | None:
     status, _, messages = git.ask("rev-parse", "--git-dir")
     if status == 0:
         return None
+    if is_closed(git.folder, git.environ):
+        return "this user may not read the repository", False
     if b"not a git repository" in messages:
         return "is not in a git repository", True
     if b"dubious ownership" in messages:

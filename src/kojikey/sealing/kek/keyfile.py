@@ -113,5 +113,6 @@ def _create(path: str) -> LocalKek:
         hint = f"mkdir -p -m 700 {shell_quoted(os.path.dirname(path))}"
         raise UsageError(f"the folder of {path} does not exist", hint=hint, effect=Effect.NOTHING_CREATED) from None
     except OSError as error:
-        raise KekUnavailable(f"the {_WHAT} {path} cannot be written ({error.strerror})") from None
+        hint = "name a file in a folder that this user can write"
+        raise KekUnavailable(f"the {_WHAT} {path} cannot be written ({error.strerror})", hint=hint) from None
     return LocalKek(key)

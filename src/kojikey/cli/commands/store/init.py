@@ -7,7 +7,7 @@ from kojikey.cli.commands.store.kek_input import KEK, check_kek, with_recipients
 from kojikey.cli.commands.store.recipient_input import RECIPIENT
 from kojikey.cli.context import Context, context_of
 from kojikey.cli.options import STORE, STORE_OPTIONS, URL
-from kojikey.model.errors import StoreNotFound, UsageError
+from kojikey.model.errors import ConfigUnwritable, StoreNotFound, UsageError
 from kojikey.model.next_step import Hint, next_step
 
 TYPE_CHECKING = False
@@ -143,7 +143,11 @@ def _keep_name(context: Context, url: str | None) -> None:
     if name is not None and url is not None:
         from kojikey.config.config_edit import write_store_name
 
-        write_store_name(context.settings.home.config_file, name, url)
+        try:
+            write_store_name(context.settings.home.config_file, name, url)
+        except ConfigUnwritable as error:
+            error.hint = f"the store exists, and has no name yet: {error.hint}, then run the same command again"
+            raise
         context.terminal.note(f"named {name} in {context.settings.home.config_file}")
 
 
