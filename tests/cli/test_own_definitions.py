@@ -12,20 +12,12 @@ from unittest import mock
 
 import pytest
 
+from support.own_provider import ACME
 from support.program import SECONDS, Program
 
-ACME = """
-id = "acme_speech"
-name = "Acme Speech"
-company = "Acme"
-purpose = "transcription"
-[pages]
-keys = "https://acme.example/keys"
-usage = "https://acme.example/usage"
-spending_limit = "https://acme.example/limit"
-billing = "https://acme.example/billing"
-[env]
-key = ["ACME_API_KEY"]
+DEFINITION = (
+    ACME
+    + """\
 base_url = "ACME_BASE_URL"
 base_url_path = "/v1"
 [auth]
@@ -37,6 +29,7 @@ name = "account"
 path = "/v1/me"
 expect = { id = "text" }
 """
+)
 ACME_KEY = "acme-key-of-some-length-1"
 SHOW = ("--", "sh", "-c", 'printf "%s %s" "$ACME_API_KEY" "$ACME_BASE_URL"')
 OTHERS = [["list"], ["test", "elevenlabs"], ["test"], ["providers"], ["run", "-p", "elevenlabs", "--", "true"]]
@@ -51,7 +44,7 @@ def folder(kojikey: Program) -> Path:
 
 
 def acme_added(kojikey: Program, folder: Path) -> None:
-    (folder / "acme.toml").write_text(ACME)
+    (folder / "acme.toml").write_text(DEFINITION)
     options = ("--stdin", "--no-test", "--base-url", "http://127.0.0.1:9/acme")
     ended = kojikey("add", "acme_speech", *options, stdin=ACME_KEY)
     assert ended.code == 0, ended.said
@@ -61,7 +54,7 @@ def acme_added(kojikey: Program, folder: Path) -> None:
 def test_a_mistake_in_one_file_stops_only_that_provider(kojikey: Program, folder: Path, command: list[str]) -> None:
     kojikey.added("elevenlabs")
     (folder / "acme.toml").write_text('id = "acme"\nname = 3\ncolour = "red"\n')
-    (folder / "good.toml").write_text(ACME)
+    (folder / "good.toml").write_text(DEFINITION)
     ended = kojikey.installed(*command) if command[0] == "run" else kojikey(*command)
     assert ended.code == 0, ended.said
     assert ended.err.count("kojikey: warning: the provider definition") == 1
@@ -109,7 +102,7 @@ def test_check_names_a_bundled_id_beside_every_other_mistake(kojikey: Program, f
 
 def test_a_file_with_a_bundled_id_is_ignored_with_one_warning(kojikey: Program, folder: Path) -> None:
     kojikey.added("elevenlabs")
-    (folder / "elevenlabs.toml").write_text(ACME.replace("acme_speech", "elevenlabs"))
+    (folder / "elevenlabs.toml").write_text(DEFINITION.replace("acme_speech", "elevenlabs"))
     for command in (["test", "elevenlabs"], ["list"]):
         ended = kojikey(*command)
         assert ended.code == 0, ended.said
@@ -120,7 +113,7 @@ def test_a_file_with_a_bundled_id_is_ignored_with_one_warning(kojikey: Program, 
 def test_a_definition_that_others_can_write_is_not_used_and_the_fixing_command_is_named(
     kojikey: Program, folder: Path, path: str, mode: int
 ) -> None:
-    (folder / "acme.toml").write_text(ACME)
+    (folder / "acme.toml").write_text(DEFINITION)
     (folder / path).chmod(mode)
     kojikey.added("elevenlabs")
     ended = kojikey("test", "elevenlabs")

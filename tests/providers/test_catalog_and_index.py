@@ -13,19 +13,11 @@ from kojikey.model.errors import BadDefinition, UnknownProvider, UnsafeDefinitio
 from kojikey.providers import index
 from kojikey.providers.catalog import Mistake, load_catalog
 from kojikey.providers.entries import read_entries
+from support.own_provider import ACME
 
-MINE = """
-id = "acme_speech"
-name = "Acme Speech"
-company = "Acme"
-purpose = "transcription"
-[pages]
-keys = "https://acme.example/keys"
-usage = "https://acme.example/usage"
-spending_limit = "https://acme.example/limit"
-billing = "https://acme.example/billing"
-[env]
-key = ["ACME_API_KEY"]
+MINE = (
+    ACME
+    + """\
 [auth]
 header = "Authorization"
 [base_urls]
@@ -35,6 +27,7 @@ name = "account"
 path = "/v1/me"
 expect = ["id"]
 """
+)
 
 
 def test_the_bundled_providers_are_there() -> None:

@@ -9,19 +9,11 @@ from kojikey.model.verdict import Reason
 from kojikey.providers.catalog import load_catalog
 from kojikey.providers.definition_file import parse
 from support.each import each
+from support.own_provider import ACME
 
-GOOD = """
-id = "acme_speech"
-name = "Acme Speech"
-company = "Acme"
-purpose = "transcription"
-[pages]
-keys = "https://acme.example/keys"
-usage = "https://acme.example/usage"
-spending_limit = "https://acme.example/limit"
-billing = "https://acme.example/billing"
-[env]
-key = ["ACME_API_KEY"]
+GOOD = (
+    ACME
+    + """\
 [auth]
 header = "Authorization"
 prefix = "Bearer "
@@ -36,6 +28,7 @@ expect = ["id"]
 words = ["bad_key"]
 reason = "invalid_key"
 """
+)
 
 
 def problems_of(text: str) -> list[str]:

@@ -10,6 +10,7 @@ import pytest
 import respx
 
 from kojikey.providers.definition_file import parse
+from support.own_provider import ACME
 from support.played_providers import ELEVEN, GOOGLE, answer, calls
 from support.probing import CATALOG, probe
 
@@ -167,18 +168,9 @@ def test_after_a_voice_that_is_denied_the_next_is_tried(eleven: respx.MockRouter
     assert (verdict.outcome, verdict.checks[-1].http_status) == ("valid", 200)
 
 
-OWN = """
-id = "acme_chat"
-name = "Acme Chat"
-company = "Acme"
-purpose = "conversation"
-[pages]
-keys = "https://acme.example/keys"
-usage = "https://acme.example/usage"
-spending_limit = "https://acme.example/limit"
-billing = "https://acme.example/billing"
-[env]
-key = ["ACME_API_KEY"]
+OWN = (
+    ACME
+    + """\
 [auth]
 header = "Authorization"
 [base_urls]
@@ -193,6 +185,7 @@ when = "model_named"
 path = "/models/{model}"
 expect = ["id"]
 """
+)
 
 
 @pytest.mark.parametrize("models", [(), ("large",), ("large", "small")])
