@@ -109,6 +109,21 @@ def test_the_continuation_of_a_long_line_is_indented(kojikey: Program) -> None:
     assert lines[first + 1].startswith("      ")
 
 
+@pytest.mark.parametrize("columns", [30, 50, 70, 96])
+def test_no_command_of_a_result_is_broken_over_lines(kojikey: Program, columns: int) -> None:
+    kojikey.added()
+    new = ("--from-env", "NEW_KEY")
+    _, text = printed_on_a_terminal(
+        kojikey, "rotate", "elevenlabs", *new, columns=columns, NEW_KEY=kojikey.key("elevenlabs", "ok_2").key
+    )
+    for option in ("--retire", "--rollback"):
+        assert f"kojikey rotate elevenlabs {option}" in text
+    kojikey.added("google_gemini", "invalid_key", "--no-test", "--account", "acme")
+    for command in (["test", "google_gemini", "--account", "acme"], ["test", "--all-accounts"]):
+        _, text = printed_on_a_terminal(kojikey, *command, columns=columns)
+        assert "kojikey rotate google_gemini --account acme" in text
+
+
 def test_the_next_step_for_a_key_is_printed_once(kojikey: Program) -> None:
     for account in ("one", "two"):
         kojikey.added("elevenlabs", "missing_permission", "--allow-limited", "--account", account)

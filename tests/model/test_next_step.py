@@ -9,7 +9,7 @@ from pathlib import Path
 
 import kojikey
 from kojikey.cli.registry import MODULES
-from kojikey.model.next_step import Hint, NextCommand, commands_of, is_one_command, next_step
+from kojikey.model.next_step import Hint, NextCommand, commands_of, is_one_command, joined, next_step, typed_commands
 
 PACKAGE = Path(kojikey.__file__).parent
 WRITES_SHELL = ("completion", "tour.py", "sample_keys.py", "github.py", "junit.py", "sarif.py")
@@ -49,6 +49,13 @@ def test_only_a_hint_that_begins_with_a_command_counts_as_one_to_type() -> None:
 def test_a_hint_survives_a_pickle() -> None:
     hint = pickle.loads(pickle.dumps(Hint("see ", next_step("list"))))
     assert commands_of(hint) == (NextCommand("list"),)
+
+
+def test_joined_hints_keep_their_commands() -> None:
+    steps = joined("; ", ["wait", next_step("list"), Hint("then ", next_step("test", "x"))])
+    assert steps == "wait; kojikey list; then kojikey test x"
+    assert typed_commands(steps) == ("kojikey list", "kojikey test x")
+    assert joined("; ", []) == ""
 
 
 def literals(tree: ast.Module) -> set[str]:

@@ -11,7 +11,7 @@ from kojikey.model.plain_text import shell_quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./-_")
 _IN_PLACEHOLDER = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ|-")
@@ -65,6 +65,11 @@ def finish_or_discard(provider: str, *, account: str | None = None) -> Hint:
     resume = next_step("rotate", provider, "--resume", account=account)
     abort = next_step("rotate", provider, "--abort", account=account)
     return Hint("finish it with ", resume, ", or discard it with ", abort)
+
+
+def joined(separator: str, texts: Iterable[str]) -> Hint:
+    """Return hints and texts as one hint, with a separator between them."""
+    return Hint(*[part for text in texts for part in (separator, text)][1:])
 
 
 def is_one_command(text: str) -> bool:

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from kojikey.cli.output.stdout import write_line
 from kojikey.cli.output.terminal import Terminal, encodes
+from kojikey.model.next_step import typed_commands
 from kojikey.model.verdict import Outcome
 
 if TYPE_CHECKING:
@@ -49,10 +50,14 @@ class Page:
         self._unicode = encodes(stream or sys.stdout, "✓✗–·")
 
     def line(self, text: str | Text = "", *, style: str = "", indent: int = 0) -> None:
-        """Write a line; a terminal gets a long one wrapped between words, with the next lines indented."""
+        """Write a line; a terminal gets a long one wrapped between words, with the next lines indented.
+
+        No command of a :class:`.Hint` is broken, because a shell would carry out the first part of what is pasted.
+        """
         shown = text if isinstance(text, Text) else Text(self.plain(text), style=style)
         shown = Text(" " * indent).append_text(shown)
-        for part in wrapped_lines(shown, self.console.width) if self._is_on_terminal else [shown]:
+        whole = () if isinstance(text, Text) else tuple(map(self.plain, typed_commands(text)))
+        for part in wrapped_lines(shown, self.console.width, whole) if self._is_on_terminal else [shown]:
             self.console.print(part, soft_wrap=True)
 
     @property
@@ -137,12 +142,15 @@ class Page:
             write_line(line.rstrip())
 
 
-def wrapped_lines(text: Text, width: int) -> list[Text]:
-    """Wrap a line between words; later lines are indented two columns more. A word that is too wide stays whole."""
+def wrapped_lines(text: Text, width: int, whole: Sequence[str] = ()) -> list[Text]:
+    """Wrap a line between words; later lines are indented two columns more.
+
+    A word that is too wide stays whole, and so does each text in ``whole``.
+    """
     plain = text.plain
     indent = len(plain) - len(plain.lstrip()) + 2
     starts, used = [], 0
-    for word in re.finditer(r"\s*(\S+)", plain):
+    for word in re.finditer(rf"\s*((?:{'|'.join(map(re.escape, whole))})\S*|\S+)" if whole else r"\s*(\S+)", plain):
         if used and used + cell_len(word[0]) > width:
             starts.append(word.start(1))
             used = indent + cell_len(word[1])

@@ -9,6 +9,7 @@ from rich.text import Text
 from kojikey.cli.output.page import STYLE, Page
 from kojikey.cli.output.verdict_text import ago, detail_of, outcome_words, steps_of, unkept_lines, usage_words
 from kojikey.model.key import TestRecord
+from kojikey.model.next_step import Hint, joined
 from kojikey.model.verdict import Outcome, Verdict
 from kojikey.operations.results import ChangeResult, TestResult
 
@@ -31,7 +32,7 @@ def show_explanation(page: Page, verdict: Verdict, *, after: Sequence[str] = ())
     if after:
         page.line(after[0], indent=2)
     if steps := steps_of(verdict, after[1:]):
-        page.line(("" if page.terminal.quiet else "next: ") + "; ".join(steps), indent=2)
+        page.line(Hint("" if page.terminal.quiet else "next: ", joined("; ", steps)), indent=2)
     if verdict.permissions:
         page.line(f"its permissions: {', '.join(verdict.permissions)}", indent=2, style="dim")
     if verdict.expires_at and verdict.reason.value != "expired":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from kojikey.model.next_step import Hint, joined
 from kojikey.model.timestamps import now, parsed
 from kojikey.model.verdict import Outcome, Usage, Verdict
 from kojikey.operations.results import TestResult
@@ -36,10 +37,10 @@ def steps_of(verdict: Verdict, more: Sequence[str] = ()) -> list[str]:
 def detail_lines(result: TestResult) -> list[str]:
     """Return the lines under a result: what happened, what to do, and why the outcome was not kept if so."""
     verdict = result.verdict
-    lines = []
+    lines: list[str] = []
     if verdict.outcome is not Outcome.VALID:
-        steps = "; ".join(steps_of(verdict))
-        lines = [detail_of(verdict), *([f"next: {steps}"] if steps else [])]
+        steps = joined("; ", steps_of(verdict))
+        lines = [detail_of(verdict), *([Hint("next: ", steps)] if steps else [])]
     return lines + unkept_lines(result)
 
 

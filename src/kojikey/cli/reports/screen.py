@@ -13,6 +13,7 @@ from kojikey.cli.output.terminal import Terminal, encodes
 from kojikey.cli.output.verdict_text import detail_lines, outcome_words
 from kojikey.cli.reports.base import Group, Item, RunEnd, Tally
 from kojikey.model.masking import ASCII_BULLET, BULLET, mask
+from kojikey.model.next_step import Hint, typed_commands
 from kojikey.model.plain_text import counted, one_line
 from kojikey.model.verdict import Outcome, Verdict
 from kojikey.operations.results import TestResult
@@ -56,7 +57,7 @@ class _Screen:
         if first is None:
             return []
         hint = self.terminal.completed(hint_of(first.error), account=first.account)
-        return [f"  {counted(tally.unopened, 'key')} did not open", f"    next: {hint}"]
+        return [f"  {counted(tally.unopened, 'key')} did not open", Hint("    next: ", hint)]
 
 
 class StreamedTable(_Screen):
@@ -79,12 +80,12 @@ class StreamedTable(_Screen):
         key = one_line(f"{who}  {mask(item.tail, bullet=self._bullet)}  ")
         self._write(self._coloured(mark, verdict) + f" {key}" + self._coloured(words, verdict))
         for detail in detail_lines(item):
-            self._write_wrapped("  " + one_line(detail))
+            self._write_wrapped(Hint("  ", detail))
 
     def end(self, ending: RunEnd) -> None:
         """Write the summary."""
         for line in self._closing_lines(ending):
-            self._write_wrapped(one_line(line))
+            self._write_wrapped(line)
         self.terminal.out.flush()
 
     def _coloured(self, text: str, verdict: Verdict) -> str:
@@ -92,7 +93,8 @@ class StreamedTable(_Screen):
 
     def _write_wrapped(self, line: str) -> None:
         """Write a line without colour, wrapped between words on a terminal."""
-        self._write(wrapped(line) if sys.stdout.isatty() else line)
+        text = one_line(line)
+        self._write(wrapped(text, unbroken=typed_commands(line)) if sys.stdout.isatty() else text)
 
     def _write(self, line: str) -> None:
         self.terminal.out.text(line + "\n")
@@ -135,7 +137,7 @@ def group_lines(tally: Tally, *, repeats: bool, with_accounts: bool) -> list[str
             more = f" and {group.unnamed} more" if group.unnamed else ""
             lines.append(f"    accounts: {', '.join(group.accounts)}{more}")
         if repeats or not _shows_step(group):
-            lines.append(f"    next: {group.step}")
+            lines.append(Hint("    next: ", group.step))
     return lines
 
 

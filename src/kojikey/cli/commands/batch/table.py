@@ -10,6 +10,7 @@ import sys
 from kojikey.cli.exits import Exit
 from kojikey.cli.output.failure import wrapped
 from kojikey.cli.output.terminal import Terminal, encodes
+from kojikey.model.next_step import typed_commands
 from kojikey.model.plain_text import one_line, shortened
 from kojikey.operations.rotating_many import DoneLine, LineResult, PlannedLine
 
@@ -38,7 +39,8 @@ class BatchTable:
         mark = self._ok if code is Exit.OK else self._unsure if code is Exit.INDETERMINATE else self._not_ok
         result = f"would: {what}" if isinstance(item, PlannedLine) else _result(item, what)
         text = head + self._row(self._coloured(mark, code), cells, self._coloured(result, code)) + "\n"
-        return text + "".join(f"{wrapped(f'        {one_line(line)}')}\n" for line in _details(item))
+        details = (wrapped(f"        {one_line(line)}", unbroken=typed_commands(line)) for line in _details(item))
+        return text + "".join(f"{line}\n" for line in details)
 
     def _row(self, mark: str, cells: list[str], result: str) -> str:
         return f"{mark} " + "  ".join([*cells, result])
