@@ -9,6 +9,7 @@ import pytest
 
 from kojikey.model.errors import KeyExists
 from kojikey.model.secret import Secret
+from kojikey.model.verdict import Reason
 from kojikey.operations.adding import Destination, NewKey, add_or_keep
 from kojikey.operations.importing import Import, import_all, intend
 from kojikey.operations.probing import Target
@@ -50,9 +51,28 @@ def test_the_same_key_that_another_process_added_during_the_test_is_unchanged(sa
 
 
 def test_another_key_that_another_process_added_during_the_test_exists(sample_store: SampleStore) -> None:
-    with pytest.raises(KeyExists):
+    with pytest.raises(KeyExists) as caught:
         added(sample_store, NEW)
+    assert (caught.value.account, caught.value.provider) == (ACCOUNT, PROVIDER)
     assert sample_store.held() == (NEW, None, None)
+
+
+def test_a_key_that_is_there_is_unchanged_with_its_tail_and_its_version_and_is_not_tested(
+    sample_store: SampleStore,
+) -> None:
+    sample_store.add(NEW)
+    sample_store.rotate(OLD)
+    test = FakeTester()
+    result = asyncio.run(add_or_keep(Destination(sample_store.open_store()), new_key(), test=test, approve=no))
+    assert result == ChangeResult(ACCOUNT, PROVIDER, "unchanged", OLD[-4:], 2, key=sample_store.key())
+    assert test.asked == []
+
+
+@pytest.mark.parametrize("is_approved", [True, False])
+def test_a_limited_key_is_added_if_it_is_approved(sample_store: SampleStore, is_approved: bool) -> None:
+    destination, test = Destination(sample_store.open_store()), FakeTester(Reason.BILLING)
+    result = asyncio.run(add_or_keep(destination, new_key(), test=test, approve=lambda _: is_approved))
+    assert result.action == ("added" if is_approved else None)
 
 
 @pytest.mark.parametrize(("meanwhile", "action"), [(OLD, "unchanged"), (NEW, None)])

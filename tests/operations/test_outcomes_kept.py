@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from msgspec import structs
 
 from kojikey.model.key import TestRecord as Record
-from kojikey.model.ref import key_ref
+from kojikey.model.ref import account_ref, key_ref
 from kojikey.model.verdict import OUTCOME_OF, Outcome, Reason, Verdict
 from kojikey.operations import outcomes, removing
-from kojikey.stores.base import Stored
+from kojikey.operations.key_records import key_of
+from kojikey.operations.open_store import OpenStore
+from kojikey.operations.outcomes import Found, Kept
+from kojikey.stores.base import Change, Stored
 from support import rotation
-from support.sample_store import ACCOUNT, MOMENTS, NEW, PROVIDER, THIRD, FakeTester, SampleStore, no, verdict
+from support.sample_store import (
+    ACCOUNT,
+    ADAPTERS,
+    MOMENTS,
+    NEW,
+    PROVIDER,
+    THIRD,
+    FakeTester,
+    SampleStore,
+    no,
+    verdict,
+)
 
 LATER = MOMENTS[1]
 UNSETTLED = [reason for reason in Reason if OUTCOME_OF[reason] is Outcome.INDETERMINATE]
@@ -123,3 +140,106 @@ def test_the_outcome_of_a_removed_key_is_not_saved_on_one_that_was_added_since(
     sample_store.add(NEW)
     assert not keep(sample_store, verdict(Reason.REVOKED), before=before)
     assert last_test(sample_store) is None
+
+
+# the outcomes of several keys
+
+
+@pytest.fixture
+def tested_together(tmp_path: Path) -> SampleStore:
+    """Return a store with a key in each of three accounts, tested once."""
+    sample_store = SampleStore.made(ADAPTERS["memory"](tmp_path))
+    for account in ("a1", "a2", "a3"):
+        sample_store.add(account=account, test=FakeTester())
+    return sample_store
+
+
+def found_for(sample_store: SampleStore, account: str, outcome: Verdict) -> Found:
+    document = sample_store.opener().read(key_ref(account, PROVIDER))
+    assert document is not None
+    key = key_of(document)
+    return Found(document, key, key.current, outcome)
+
+
+def reasons(sample_store: SampleStore) -> list[str | None]:
+    """Return the reason of the last test of each key."""
+    keys = [sample_store.key(account) for account in ("a1", "a2", "a3")]
+    return [key.current.last_test.reason if key and key.current.last_test else None for key in keys]
+
+
+def damage_account(sample_store: SampleStore, account: str) -> None:
+    store = sample_store.opener()
+    document = store.read(account_ref(account))
+    assert document is not None
+    store.commit((Change(document.ref, {**document.document, "wrapped": 1}, document.revision),), ())
+
+
+def all_of(sample_store: SampleStore, reason: Reason = Reason.BILLING) -> list[Found]:
+    return [found_for(sample_store, account, verdict(reason, at=LATER)) for account in ("a1", "a2", "a3")]
+
+
+def keep_all(open_store: OpenStore, found: list[Found]) -> list[tuple[bool, str]]:
+    return [(each.is_saved, each.why) for each in outcomes.keep_outcomes(open_store, found)]
+
+
+def test_outcomes_of_many_keys_are_saved_with_an_event_for_each_that_is_news(tested_together: SampleStore) -> None:
+    found = all_of(tested_together)
+    found[1] = found_for(tested_together, "a2", verdict(at=LATER))
+    assert keep_all(tested_together.open_store(), found) == [(True, "")] * 3
+    assert reasons(tested_together) == ["billing", "ok", "billing"]
+    assert [tested_together.actions(account) for account in ("a1", "a2", "a3")] == [
+        ["added", "tested"], ["added"], ["added", "tested"],
+    ]  # fmt: skip
+    event = tested_together.events("a3")[-1]
+    assert (event["provider"], event["version"], event["outcome"], event["reason"]) == (
+        PROVIDER, 1, "limited", "billing",
+    )  # fmt: skip
+
+
+def test_of_many_keys_those_without_a_request_are_not_saved(tested_together: SampleStore) -> None:
+    unasked = structs.replace(verdict(Reason.NETWORK_BLOCKED), attempts=0)
+    for position in range(3):
+        found = all_of(tested_together, (Reason.BILLING, Reason.TIMEOUT, Reason.REVOKED)[position])
+        found[position] = found_for(tested_together, f"a{position + 1}", unasked)
+        before = reasons(tested_together)[position]
+        assert keep_all(tested_together.open_store(), found) == [(each != position, "") for each in range(3)]
+        assert reasons(tested_together)[position] == before
+    only = [found_for(tested_together, "a1", unasked)]
+    assert keep_all(tested_together.open_store(), only) == [(False, "")]
+
+
+def test_the_key_of_a_damaged_account_is_not_saved_and_the_others_are(tested_together: SampleStore) -> None:
+    damage_account(tested_together, "a2")
+    assert keep_all(tested_together.open_store(), all_of(tested_together)) == [(True, ""), (False, ""), (True, "")]
+    assert reasons(tested_together) == ["billing", "ok", "billing"]
+
+
+def test_two_outcomes_of_one_key_are_saved_one_after_the_other(tested_together: SampleStore) -> None:
+    first, second = (
+        found_for(tested_together, "a1", verdict(reason, at=LATER)) for reason in (Reason.BILLING, Reason.TIMEOUT)
+    )
+    assert keep_all(tested_together.open_store(), [first, second]) == [(True, ""), (True, "")]
+    assert [event["reason"] for event in tested_together.events("a1")] == ["ok", "billing", "timeout"]
+
+
+def test_an_outcome_whose_event_cannot_be_signed_is_not_saved_and_the_reason_is_named(
+    tested_together: SampleStore,
+) -> None:
+    open_store = tested_together.open_store(environ={})
+    found = all_of(tested_together)
+    found[1] = found_for(tested_together, "a2", verdict(at=LATER))  # no news needs no event, and no KEK
+    (saved, why), second, third = keep_all(open_store, found)
+    assert not saved
+    assert "KOJIKEY_KEK" in why
+    assert (second, third) == ((True, ""), (False, why))
+    assert reasons(tested_together) == ["ok", "ok", "ok"]
+
+
+def test_the_outcomes_of_a_run_with_its_own_models_are_not_saved_and_the_options_are_named(
+    tested_together: SampleStore,
+) -> None:
+    why = "it depends on the --model and --capability of this run"
+    kept = outcomes.keep_none(tested_together.open_store(), all_of(tested_together))
+    assert kept == [Kept(is_saved=False, why=why)] * 3
+    assert [each.is_saved for each in kept] == [False] * 3
+    assert reasons(tested_together) == ["ok", "ok", "ok"]

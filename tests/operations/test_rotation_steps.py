@@ -5,19 +5,39 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from msgspec import structs
 
 from kojikey.model.errors import AlreadyStaged, ChangedMeanwhile, KeyExists, KeyNotFound, VersionNotFound
+from kojikey.model.key import Key, Stage, Version
+from kojikey.model.management_errors import MintUnfinished, NotRetired
+from kojikey.model.minting import MintIntent, RemoteId
+from kojikey.model.ref import key_ref
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import Reason
-from kojikey.operations import removing, revealing
+from kojikey.operations import removing, revealing, rotating
 from kojikey.operations.adding import NewKey
+from kojikey.operations.key_records import key_of
 from kojikey.operations.key_settings import KeySettings
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.probing import Target
 from kojikey.operations.results import ChangeResult
+from kojikey.stores.base import Change
 from support import rotation
 from support.rotation import add
-from support.sample_store import ACCOUNT, BASE_URL, NEW, OLD, PROVIDER, THIRD, FakeTester, Held, SampleStore, no
+from support.sample_store import (
+    ACCOUNT,
+    BASE_URL,
+    MOMENTS,
+    NEW,
+    OLD,
+    PROVIDER,
+    THIRD,
+    FakeTester,
+    Held,
+    SampleStore,
+    no,
+    verdict,
+)
 
 Step = Callable[[OpenStore], ChangeResult]
 
@@ -42,6 +62,27 @@ def remove(open_store: OpenStore) -> ChangeResult:
     return removing.remove(open_store, account=ACCOUNT, provider=PROVIDER)
 
 
+INTENT = MintIntent("kojikey acme v2 0a1b2c3d", "0a1b2c3d", MOMENTS[0], "", "", None, None, None, False, "proof")
+
+
+def ensure_unstaged(sample_store: SampleStore) -> Key:
+    return rotating.ensure_unstaged(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER)
+
+
+def change(sample_store: SampleStore, to: Callable[[Key], Key]) -> None:
+    """Write the key's document as no step of a rotation does."""
+    store = sample_store.opener()
+    stored = store.read(key_ref(ACCOUNT, PROVIDER))
+    assert stored is not None
+    store.commit((Change(stored.ref, to(key_of(stored)).as_document(), stored.revision),), ())
+
+
+def with_remote(key: Key, remote: RemoteId) -> Version:
+    previous = key.version(Stage.PREVIOUS)
+    assert previous is not None
+    return structs.replace(previous, at_provider=remote)
+
+
 STEPS = {"resume": resume, "abort": abort, "rollback": rollback, "retire": retire}
 
 
@@ -56,20 +97,33 @@ def test_every_step_needs_a_key(sample_store: SampleStore, step: Step) -> None:
     assert sample_store.events() == []
 
 
-@pytest.mark.parametrize("step", STEPS.values())
-def test_a_step_without_the_version_that_it_needs_changes_nothing(sample_store: SampleStore, step: Step) -> None:
+@pytest.mark.parametrize("name", STEPS)
+def test_a_step_without_the_version_that_it_needs_names_the_stage_and_changes_nothing(
+    sample_store: SampleStore, name: str
+) -> None:
     sample_store.add()
-    with pytest.raises(VersionNotFound):
-        step(sample_store.open_store())
+    with pytest.raises(VersionNotFound) as caught:
+        STEPS[name](sample_store.open_store())
+    stage = "staged" if name in {"resume", "abort"} else "previous"
+    assert (caught.value.account, caught.value.provider, caught.value.stage) == (ACCOUNT, PROVIDER, stage)
     assert sample_store.held() == Held(OLD)
     assert sample_store.actions() == ["added"]
 
 
-def test_a_second_key_is_refused(sample_store: SampleStore) -> None:
+def test_a_second_key_is_refused_before_it_is_tested(sample_store: SampleStore) -> None:
     sample_store.add()
-    with pytest.raises(KeyExists):
-        sample_store.add(NEW)
+    test = FakeTester()
+    with pytest.raises(KeyExists) as caught:
+        sample_store.add(NEW, test=test)
+    assert (caught.value.account, caught.value.provider) == (ACCOUNT, PROVIDER)
+    assert test.asked == []
     assert sample_store.held() == Held(OLD)
+
+
+def test_a_key_that_is_not_added_is_named_and_its_verdict_is_returned(sample_store: SampleStore) -> None:
+    result = sample_store.add(test=FakeTester(Reason.REVOKED))
+    assert result == ChangeResult(ACCOUNT, PROVIDER, None, OLD[-4:], None, verdict=verdict(Reason.REVOKED))
+    assert (result.account, result.provider, result.tail) == (ACCOUNT, PROVIDER, OLD[-4:])
 
 
 def test_a_key_added_by_somebody_else_during_the_test_stays(sample_store: SampleStore) -> None:
@@ -82,9 +136,44 @@ def test_a_key_added_by_somebody_else_during_the_test_stays(sample_store: Sample
 def test_a_second_rotation_is_refused_while_a_version_is_staged(sample_store: SampleStore) -> None:
     sample_store.add()
     sample_store.stage()
-    with pytest.raises(AlreadyStaged):
+    with pytest.raises(AlreadyStaged) as caught:
         sample_store.rotate(THIRD)
+    assert (caught.value.account, caught.value.provider) == (ACCOUNT, PROVIDER)
     assert sample_store.held() == Held(OLD, NEW)
+
+
+def test_a_rotation_may_begin_only_if_nothing_is_staged_or_being_created(sample_store: SampleStore) -> None:
+    with pytest.raises(KeyNotFound):
+        ensure_unstaged(sample_store)
+    sample_store.add()
+    assert ensure_unstaged(sample_store) == sample_store.key()
+    change(sample_store, lambda key: structs.replace(key, minting=INTENT))
+    with pytest.raises(MintUnfinished):
+        ensure_unstaged(sample_store)
+    change(sample_store, lambda key: structs.replace(key, minting=None))
+    sample_store.stage()
+    with pytest.raises(AlreadyStaged) as caught:
+        ensure_unstaged(sample_store)
+    assert (caught.value.account, caught.value.provider) == (ACCOUNT, PROVIDER)
+
+
+@pytest.mark.parametrize("is_minted", [True, False])
+def test_a_rotation_that_would_drop_a_minted_previous_version_is_refused(
+    sample_store: SampleStore, is_minted: bool
+) -> None:
+    sample_store.add()
+    sample_store.rotate()
+    remote = RemoteId("id", "", "", "kojikey acme v1 t", is_minted=is_minted, proof="p")
+    change(sample_store, lambda key: key.with_version(with_remote(key, remote)))
+    if not is_minted:
+        assert ensure_unstaged(sample_store) == sample_store.key()
+        return
+    with pytest.raises(NotRetired) as caught:
+        ensure_unstaged(sample_store)
+    assert (caught.value.account, caught.value.provider) == (ACCOUNT, PROVIDER)
+    with pytest.raises(NotRetired):
+        sample_store.rotate(THIRD)
+    assert sample_store.held() == Held(NEW, None, OLD)
 
 
 def test_a_result_names_account_provider_and_version_and_has_the_new_key(sample_store: SampleStore) -> None:

@@ -11,6 +11,7 @@ import pytest
 from kojikey.model.errors import AlreadyStaged, ChangedMeanwhile
 from kojikey.model.ref import Document, Ref, account_ref, key_ref
 from kojikey.model.verdict import Reason
+from kojikey.operations import removing
 from kojikey.operations.compare_and_swap import retry_on_conflict
 from kojikey.operations.record_checks import chain_head
 from kojikey.sealing.envelope import Sealer
@@ -135,6 +136,38 @@ def test_a_version_removed_during_its_test_gets_no_outcome(
         step(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER, test=tester, **more)
     assert sample_store.held() == Held(NEW)
     assert "tested" not in sample_store.actions()
+
+
+class OvertakenStore(CountingStore):
+    """Does something once, when an account is read after its key: an operation reads the audit trail then."""
+
+    def __init__(self, inner: Store, meanwhile: Callable[[], object]) -> None:
+        super().__init__(inner)
+        self._once = Once(meanwhile)
+
+    def _read(self, ref: Ref) -> Stored | None:
+        if ref == account_ref(ACCOUNT) and self.reads[KEY]:
+            self._once()
+        return super()._read(ref)
+
+
+OVERTAKING: dict[str, Callable[[SampleStore], object]] = {
+    "abort": lambda v: rotation.abort(v.open_store(), account=ACCOUNT, provider=PROVIDER),
+    "remove": lambda v: removing.remove(v.open_store(), account=ACCOUNT, provider=PROVIDER),
+    "resume": lambda v: v.rotate_staged(),
+}
+
+
+@pytest.mark.parametrize("way", OVERTAKING)
+def test_a_version_that_is_gone_while_the_trail_is_read_is_a_conflict_and_no_broken_trail(
+    sample_store: SampleStore, way: str
+) -> None:
+    sample_store.stage(THIRD)
+    store = OvertakenStore(sample_store.opener(), lambda: OVERTAKING[way](sample_store))
+    with pytest.raises(ChangedMeanwhile) as caught:
+        named(rotation.resume, sample_store, store, approve=no)
+    assert caught.value.ref == KEY
+    assert sample_store.held() == {"abort": Held(NEW, previous=OLD), "resume": Held(THIRD, previous=NEW)}.get(way)
 
 
 # the loop

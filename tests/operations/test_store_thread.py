@@ -4,10 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from kojikey.operations.store_calls import StoreThread
+from kojikey.model.errors import KeyExists
+from kojikey.model.secret import Secret
+from kojikey.model.verdict import Reason
+from kojikey.operations import adding, rotating
+from kojikey.operations.adding import Destination, NewKey
+from kojikey.operations.open_store import OpenStore
+from kojikey.operations.probing import Target
+from kojikey.operations.results import ChangeResult
+from kojikey.operations.rotating import Replacement
+from kojikey.operations.store_calls import StoreCalls, StoreThread
+from kojikey.stores.base import Store
+from support.faulty import FaultyStore, Result
+from support.sample_store import ACCOUNT, ADAPTERS, BASE_URL, NEW, PROVIDER, SETTINGS, FakeTester, SampleStore, no
 
 
 class Call:
@@ -93,3 +108,71 @@ def test_the_error_of_a_call_is_raised_where_it_is_awaited() -> None:
 
     with pytest.raises(ValueError, match="this call"):
         asyncio.run(run())
+
+
+class StoreOfAThread(FaultyStore):
+    """Records the threads that use the store."""
+
+    def __init__(self, inner: Store) -> None:
+        super().__init__(inner, RuntimeError(), reads=True)
+        self.threads: set[int] = set()
+
+    def _step(self, act: Callable[[], Result], *, is_read: bool) -> Result:
+        self.threads.add(threading.get_ident())
+        return super()._step(act, is_read=is_read)
+
+
+Step = Callable[[OpenStore, FakeTester, StoreCalls], Coroutine[Any, Any, ChangeResult]]
+ADDED = NewKey("globex", Target(PROVIDER, BASE_URL), Secret(NEW), SETTINGS)
+REPLACED = Replacement(ACCOUNT, PROVIDER, Secret(NEW), SETTINGS)
+NAMED: dict[str, Any] = {"account": ACCOUNT, "provider": PROVIDER}
+STEPS: dict[str, Step] = {
+    "add": lambda o, test, c: adding.add(Destination(o), ADDED, test=test, approve=no, in_store=c),
+    "add or keep": lambda o, test, c: adding.add_or_keep(Destination(o), ADDED, test=test, approve=no, in_store=c),
+    "rotate": lambda o, test, c: rotating.rotate(o, REPLACED, test=test, approve=no, in_store=c),
+    "resume": lambda o, test, c: rotating.resume(o, **NAMED, test=test, approve=no, in_store=c),
+    "rollback": lambda o, test, c: rotating.rollback(o, **NAMED, test=test, approve=no, in_store=c),
+    "retire": lambda o, test, c: rotating.retire(o, **NAMED, test=test, in_store=c),
+}
+
+
+def threads_of(folder: Path, step: Step, tester: FakeTester, *, is_staged: bool) -> set[int]:
+    """Return the threads that used the store in a step on a key with a previous and perhaps a staged version."""
+    sample_store = SampleStore.made(ADAPTERS["memory"](folder))
+    sample_store.add("sk_first_key_0123456789")
+    sample_store.rotate("sk_second_key_0123456789")
+    if is_staged:
+        sample_store.stage("sk_third_key_0123456789")
+    store = StoreOfAThread(sample_store.opener())
+    open_store = sample_store.open_store(store)
+    store.threads.clear()
+
+    async def run() -> None:
+        with StoreThread() as in_store:
+            await step(open_store, tester, in_store)
+
+    asyncio.run(run())
+    return store.threads
+
+
+@pytest.mark.parametrize("reason", [Reason.OK, Reason.INVALID_KEY, Reason.TIMEOUT], ids=str)
+@pytest.mark.parametrize("name", STEPS)
+def test_all_store_calls_of_a_step_are_made_in_the_thread(tmp_path: Path, name: str, reason: Reason) -> None:
+    threads = threads_of(tmp_path, STEPS[name], FakeTester(reason), is_staged=name == "resume")
+    assert len(threads) == 1
+    assert threading.get_ident() not in threads
+
+
+def test_a_key_that_is_there_is_compared_in_the_thread(tmp_path: Path) -> None:
+    sample_store = SampleStore.made(ADAPTERS["memory"](tmp_path))
+    sample_store.add(account="globex")
+    store = StoreOfAThread(sample_store.opener())
+    open_store = sample_store.open_store(store)
+    store.threads.clear()
+
+    async def run() -> None:
+        with StoreThread() as in_store, pytest.raises(KeyExists):
+            await adding.add_or_keep(Destination(open_store), ADDED, test=None, approve=no, in_store=in_store)
+
+    asyncio.run(run())
+    assert threading.get_ident() not in store.threads

@@ -92,9 +92,6 @@ async def add_or_keep(
             destination.open_store, account=new.account, provider=new.target.provider, secret=new.secret
         )
 
-    found = await in_store(held)
-    if found is not None:
-        return found
     try:
         return await add(destination, new, test=test, approve=approve, in_store=in_store)
     except KeyExists:
