@@ -12,6 +12,7 @@ from kojikey.model.secret import Secret
 from kojikey.model.verdict import Reason
 from kojikey.operations.adding import Destination, NewKey, add_or_keep
 from kojikey.operations.importing import Import, import_all, intend
+from kojikey.operations.open_store import OpenStore
 from kojikey.operations.probing import Target
 from kojikey.operations.results import ChangeResult
 from kojikey.operations.rotating_many import RunSettings
@@ -66,6 +67,22 @@ def test_a_key_that_is_there_is_unchanged_with_its_tail_and_its_version_and_is_n
     result = asyncio.run(add_or_keep(Destination(sample_store.open_store()), new_key(), test=test, approve=no))
     assert result == ChangeResult(ACCOUNT, PROVIDER, "unchanged", OLD[-4:], 2, key=sample_store.key())
     assert test.asked == []
+
+
+def test_a_store_is_created_with_the_first_key_that_is_saved(sample_store: SampleStore) -> None:
+    created: list[OpenStore] = []
+
+    def create() -> OpenStore:
+        created.append(sample_store.open_store())
+        return created[-1]
+
+    destination = Destination(sample_store.open_store(), create)
+    asyncio.run(add_or_keep(destination, new_key(), test=FakeTester(Reason.REVOKED), approve=no))
+    assert created == []
+    asyncio.run(add_or_keep(destination, new_key(), test=FakeTester(), approve=no))
+    assert destination.created() is destination.open_store is created[0]
+    assert len(created) == 1
+    assert sample_store.held() == (OLD, None, None)
 
 
 @pytest.mark.parametrize("is_approved", [True, False])

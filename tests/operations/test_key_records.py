@@ -10,6 +10,7 @@ from msgspec import structs
 
 from kojikey.model.errors import KeyNotFound, RecordChanged
 from kojikey.model.key import Key, Stage
+from kojikey.model.key_reading import read_keys
 from kojikey.model.management_errors import MintUnfinished
 from kojikey.model.minting import MintIntent
 from kojikey.model.ref import Ref, key_ref
@@ -83,9 +84,8 @@ def test_a_scan_reads_the_documents_of_a_page_once_and_together(
     sample_store: SampleStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes: list[int] = []
-    read_keys = key_records.read_keys
 
-    def counted(texts: Sequence[str]) -> list[Key | None]:
+    def counted(texts: Sequence[str]) -> Sequence[Key | None]:
         sizes.append(len(texts))
         return read_keys(texts)
 

@@ -9,6 +9,7 @@ from itertools import product
 import pytest
 
 from kojikey.operations.minting.mint_protocol import Goal, Known, Outcome, Progress, Saved, Step, after, next_step
+from support.each import each
 
 MOST_STEPS = 12
 MOST_NAMES = 3  # that are chosen in one history
@@ -171,3 +172,61 @@ def test_a_new_key_whose_value_is_known_is_staged_without_a_deletion() -> None:
     progress = Progress(Goal.MINT, Saved.INTENT, known=Known.NEW)
     assert next_step(progress) is Step.STAGE
     assert next_step(after(progress, Step.STAGE, Outcome.OVERTAKEN)) is Step.DELETE
+
+
+MINTING, RESUMING, ABORTING = (Progress(goal, Saved.INTENT) for goal in Goal)
+FRESH, CREATED = replace(MINTING, is_fresh=True), replace(MINTING, known=Known.NEW)
+OVERTAKEN = replace(CREATED, is_overtaken=True)
+STEPS = [
+    (Progress(Goal.MINT), Step.INTEND),
+    (Progress(Goal.RESUME), Step.END),
+    (Progress(Goal.ABORT), Step.END),
+    (FRESH, Step.CREATE),
+    (CREATED, Step.STAGE),
+    (OVERTAKEN, Step.DELETE),
+    (MINTING, Step.SEARCH),
+    (RESUMING, Step.SEARCH),
+    (ABORTING, Step.SEARCH),
+    (replace(RESUMING, known=Known.ORPHAN), Step.DELETE),
+    (replace(ABORTING, known=Known.ORPHAN), Step.DELETE),
+    (replace(RESUMING, is_cleared=True), Step.INTEND),
+    (replace(ABORTING, is_cleared=True), Step.FORGET),
+    (Progress(Goal.MINT, Saved.STAGED), Step.TRY),
+    (Progress(Goal.RESUME, Saved.STAGED), Step.TRY),
+    (Progress(Goal.ABORT, Saved.STAGED), Step.DELETE),
+    (Progress(Goal.ABORT, Saved.STAGED, is_cleared=True), Step.FORGET),
+    (replace(FRESH, is_over=True), Step.END),
+    (replace(OVERTAKEN, is_over=True), Step.END),
+]
+CHANGES = [
+    (Progress(Goal.MINT), Step.INTEND, Outcome.DONE, FRESH),
+    (replace(RESUMING, is_cleared=True), Step.INTEND, Outcome.DONE, replace(RESUMING, is_fresh=True)),
+    (FRESH, Step.CREATE, Outcome.DONE, CREATED),
+    (FRESH, Step.CREATE, Outcome.REFUSED, replace(ABORTING, is_cleared=True)),
+    (FRESH, Step.CREATE, Outcome.LOST, replace(FRESH, is_over=True)),
+    (CREATED, Step.STAGE, Outcome.DONE, Progress(Goal.MINT, Saved.STAGED)),
+    (CREATED, Step.STAGE, Outcome.OVERTAKEN, OVERTAKEN),
+    (OVERTAKEN, Step.DELETE, Outcome.DONE, replace(OVERTAKEN, known=Known.NOTHING, is_cleared=True, is_over=True)),
+    (MINTING, Step.INTEND, Outcome.OVERTAKEN, replace(MINTING, is_over=True)),
+    (RESUMING, Step.SEARCH, Outcome.FOUND, replace(RESUMING, known=Known.ORPHAN)),
+    (RESUMING, Step.SEARCH, Outcome.DONE, replace(RESUMING, is_cleared=True)),
+    (replace(RESUMING, known=Known.ORPHAN), Step.DELETE, Outcome.DONE, replace(RESUMING, is_cleared=True)),
+    (replace(ABORTING, is_cleared=True), Step.FORGET, Outcome.DONE, Progress(Goal.ABORT, is_over=True)),
+    (Progress(Goal.MINT, Saved.STAGED), Step.TRY, Outcome.DONE, Progress(Goal.MINT, Saved.STAGED, is_over=True)),
+]
+
+
+@each(("progress", "step"), STEPS)
+def test_each_state_has_this_next_step(progress: Progress, step: Step) -> None:
+    assert next_step(progress) is step
+
+
+@each(("before", "step", "outcome", "changed"), CHANGES)
+def test_each_step_leads_to_this_state(before: Progress, step: Step, outcome: Outcome, changed: Progress) -> None:
+    assert after(before, step, outcome) == changed
+
+
+def test_a_run_ends_at_the_first_step_that_was_refused_or_whose_outcome_is_unknown() -> None:
+    for (progress, step), outcome in product(STEPS, (Outcome.REFUSED, Outcome.LOST)):
+        if (step, outcome) != (Step.CREATE, Outcome.REFUSED):
+            assert after(progress, step, outcome) == replace(progress, is_over=True)

@@ -142,6 +142,19 @@ def test_the_outcome_of_a_removed_key_is_not_saved_on_one_that_was_added_since(
     assert last_test(sample_store) is None
 
 
+@pytest.mark.parametrize("is_reported", [True, False])
+def test_an_outcome_is_saved_as_reported_by_a_program_or_as_tested(
+    sample_store: SampleStore, is_reported: bool
+) -> None:
+    sample_store.add()
+    outcomes.keep_outcome(sample_store.open_store(), stored(sample_store), 1, verdict(), reported=is_reported)
+    found = last_test(sample_store)
+    assert found is not None
+    assert found.reported is is_reported
+    event = sample_store.events()[-1]
+    assert (event["action"], event["provider"], event["version"]) == ("tested", PROVIDER, 1)
+
+
 # the outcomes of several keys
 
 

@@ -1,4 +1,4 @@
-"""The steps of a rotation in the right and the wrong order, and the settings of a rotated key."""
+"""The steps of a rotation in the right and the wrong order, and when somebody else is at it."""
 
 from __future__ import annotations
 
@@ -205,6 +205,25 @@ def test_two_rollbacks_restore_the_first_state(sample_store: SampleStore) -> Non
     assert sample_store.actions() == ["added", "staged", "promoted", "rolled_back", "rolled_back"]
 
 
+def test_the_times_of_a_promotion_are_saved_with_the_key_and_its_version(
+    sample_store: SampleStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sample_store.add()
+    key = sample_store.key()
+    assert key is not None
+    assert (key.rotated_at, key.current.promoted_at) == (None, None)
+    sample_store.stage()
+    for at, step, numbers in ((MOMENTS[1], resume, (2, 1)), (MOMENTS[2], rollback, (1, 2))):
+        monkeypatch.setattr(rotating, "now", lambda at=at: at)
+        step(sample_store.open_store())
+        key = sample_store.key()
+        assert key is not None
+        assert (key.rotated_at, key.current.promoted_at) == (at, at)
+        assert {each.stage: each.number for each in key.versions} == dict(
+            zip((Stage.CURRENT, Stage.PREVIOUS), numbers, strict=True)
+        )
+
+
 def test_a_rollback_does_not_change_the_staged_version(sample_store: SampleStore) -> None:
     sample_store.add()
     sample_store.rotate()
@@ -291,85 +310,6 @@ def test_a_rollback_during_a_test_keeps_the_version_that_it_replaced(sample_stor
     sample_store.rotate()
     sample_store.rotate(THIRD, test=FakeTester(meanwhile=lambda: rollback(sample_store.open_store())))
     assert sample_store.held() == Held(THIRD, None, OLD)
-
-
-# settings
-
-
-GIVEN = KeySettings(
-    base_url="https://api.eu.residency.elevenlabs.io",
-    models=("m1", "m2"),
-    capabilities=("voices_read",),
-    label="for the tests",
-    expires_at="2027-01-31T23:59:59Z",
-    rotate_after_days=30,
-)
-
-
-def settings_of(sample_store: SampleStore) -> tuple[object, ...]:
-    key = sample_store.key()
-    assert key is not None
-    current = key.current
-    return key.models, key.capabilities, key.label, key.rotate_after_days, current.base_url, current.expires_at
-
-
-AS_GIVEN = (
-    ("m1", "m2"), ("voices_read",), "for the tests", 30,
-    "https://api.eu.residency.elevenlabs.io", "2027-01-31T23:59:59Z",
-)  # fmt: skip
-DEFAULT = ((), (), None, 90, BASE_URL, None)
-
-
-def test_a_new_key_has_the_settings_that_were_given(sample_store: SampleStore) -> None:
-    sample_store.add(settings=GIVEN)
-    assert settings_of(sample_store) == AS_GIVEN
-
-
-def test_settings_of_a_rotation_are_tested_and_take_effect_at_the_promotion(sample_store: SampleStore) -> None:
-    sample_store.add()
-    sample_store.stage(settings=GIVEN)
-    assert settings_of(sample_store) == DEFAULT
-    test = FakeTester()
-    resume(sample_store.open_store(), test)
-    expected = Target(PROVIDER, "https://api.eu.residency.elevenlabs.io", ("m1", "m2"), ("voices_read",))
-    assert test.asked == [(NEW, expected)]
-    assert settings_of(sample_store) == AS_GIVEN
-
-
-def test_settings_of_a_discarded_version_have_no_effect(sample_store: SampleStore) -> None:
-    sample_store.add()
-    sample_store.rotate(settings=GIVEN, test=FakeTester(Reason.INVALID_KEY))
-    sample_store.stage(settings=GIVEN)
-    abort(sample_store.open_store())
-    sample_store.rotate(THIRD)
-    assert settings_of(sample_store) == DEFAULT
-
-
-def test_a_rotation_without_settings_keeps_the_settings(sample_store: SampleStore) -> None:
-    sample_store.add(settings=GIVEN)
-    test = FakeTester()
-    sample_store.rotate(test=test)
-    assert settings_of(sample_store) == (*AS_GIVEN[:-1], None)  # when the old value expires says nothing of the new one
-    assert test.asked[0][1].base_url == GIVEN.base_url
-
-
-def test_rotate_after_can_be_never(sample_store: SampleStore) -> None:
-    sample_store.add(settings=KeySettings(rotate_after_days=0))
-    assert settings_of(sample_store)[3] is None
-    sample_store.rotate(settings=KeySettings(rotate_after_days=7))
-    assert settings_of(sample_store)[3] == 7
-    sample_store.rotate(THIRD, settings=KeySettings(rotate_after_days=0))
-    assert settings_of(sample_store)[3] is None
-
-
-def test_each_version_is_tested_and_used_at_its_own_base_url(sample_store: SampleStore) -> None:
-    sample_store.add()
-    sample_store.rotate(settings=KeySettings(base_url="https://api.us.elevenlabs.io"))
-    assert settings_of(sample_store)[4] == "https://api.us.elevenlabs.io"
-    test = FakeTester()
-    rotation.rollback(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER, test=test, approve=no)
-    assert [(value, target.base_url) for value, target in test.asked] == [(OLD, BASE_URL)]
-    assert settings_of(sample_store)[4] == BASE_URL
 
 
 def test_two_new_accounts_can_be_created_concurrently(sample_store: SampleStore) -> None:

@@ -101,6 +101,16 @@ def test_a_step_that_lost_the_race_to_a_recorded_test_is_repeated(sample_store: 
     sample_store.verify()
 
 
+def test_an_outcome_that_was_saved_just_before_the_commit_stays_with_the_version(sample_store: SampleStore) -> None:
+    store = CountingStore(sample_store.opener(), lambda: named(rotation.retire, sample_store, sample_store.opener()))
+    rotation.rollback(sample_store.open_store(store), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
+    assert sample_store.held() == Held(OLD, previous=NEW)
+    key = sample_store.key()
+    assert key is not None
+    assert key.current.last_test is not None
+    assert key.current.last_test.reason == "ok"
+
+
 def test_of_two_concurrent_stagings_one_is_a_conflict(sample_store: SampleStore) -> None:
     store = CountingStore(sample_store.opener(), lambda: sample_store.stage(THIRD))
     with pytest.raises(AlreadyStaged):

@@ -66,6 +66,64 @@ def test_a_mistake_in_a_header_is_reported_with_its_place(header: object, words:
         parse(text_of(header), VERSION_PLACE, where="here")
 
 
+def parts(**changed: str) -> str:
+    """Return the text of a well-formed record, with some of its parts replaced."""
+    names = ("protected", "encrypted_key", "iv", "ciphertext", "tag")
+    return ".".join((dict(zip(names, text_of(GOOD).split("."), strict=True)) | changed).values())
+
+
+NO_BASE64 = "A"  # one character encodes no byte
+
+
+@each(
+    ("text", "words"),
+    [
+        ("", "is damaged"),
+        ("a.b.c.d", "is damaged"),
+        (parts() + ".", "is damaged"),
+        ("." * 4 + "x" * RECORD_LIMIT, "is damaged"),
+        *((parts(**{name: NO_BASE64}), "is damaged") for name in ("protected", "iv", "ciphertext", "tag")),
+        *((parts(iv=base64url.encode(bytes(size))), "is damaged") for size in (0, 11, 13)),
+        *((parts(tag=base64url.encode(bytes(size))), "is damaged") for size in (0, 15, 17)),
+        (parts(encrypted_key="AA"), "is damaged: it has an encrypted key, which the algorithm dir does not allow"),
+        (parts(protected=base64url.encode(b"{}" + b" " * HEADER_LIMIT)), "is damaged: its header cannot be read"),
+        (parts(protected=base64url.encode(b"\xff")), "is damaged: its header cannot be read"),
+        (parts(protected=base64url.encode(b'{"alg":"dir","alg":"dir"}')), "is damaged: its header cannot be read"),
+        (text_of(GOOD | {"alg": 7}), "is damaged: its header names no algorithm"),
+        (text_of(GOOD | {"enc": 7}), "is damaged: its header names no algorithm"),
+        (text_of(GOOD | {"kid": 7}), "is damaged: its header does not say what it belongs to"),
+        (text_of(GOOD | {"kid": "k" * 257}), "is damaged: its header does not say what it belongs to"),
+        (text_of(GOOD | {"kjk": PLACE | {"store": 7}}), "is damaged: its header does not say what it belongs to"),
+        (text_of(GOOD | {"kjk": {}}), "is of another kind"),
+    ],
+)
+def test_damage_is_reported_with_its_place(text: str, words: str) -> None:
+    with pytest.raises(RecordChanged) as caught:
+        parse(text, VERSION_PLACE, where="here")
+    assert (caught.value.where, caught.value.message) == ("here", f"the sealed record here {words}")
+
+
+@pytest.mark.parametrize("size", [1, 256])
+def test_the_id_of_a_key_has_at_most_256_characters(size: int) -> None:
+    assert parse(text_of(GOOD | {"kid": "k" * size}), VERSION_PLACE, where="here").kid == "k" * size
+
+
+@each(
+    ("header", "words"),
+    [
+        (GOOD | {"alg": "A256KW"}, "uses another algorithm than dir with A256GCM"),
+        (GOOD | {"enc": "A128GCM"}, "uses another algorithm than dir with A256GCM"),
+        (GOOD | {"crit": []}, "has header members that this version does not know"),
+        (GOOD | {"kjk": PLACE | {"region": "eu"}}, "is bound to something that this version does not know"),
+    ],
+)
+def test_an_unknown_form_is_reported_with_its_place(header: object, words: str) -> None:
+    with pytest.raises(RecordUnsupported) as caught:
+        parse(text_of(header), VERSION_PLACE, where="here")
+    assert caught.value.where == "here"
+    assert caught.value.message == f"the sealed record here {words}; it was not opened"
+
+
 def test_the_protected_header_is_json_without_spaces_in_ascii() -> None:
     written = base64url.decode(protect("k", {"account": "é", "version": 1}))
     assert written == b'{"alg":"dir","enc":"A256GCM","kid":"k","kjk":{"account":"\\u00e9","version":1}}'

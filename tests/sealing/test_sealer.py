@@ -118,10 +118,31 @@ def test_a_fingerprint_can_be_computed_without_kojikey() -> None:
     assert SEALER.fingerprint(Secret(KEY)) == hmac.digest(derived, KEY.encode(), "sha256").hex()[:12]
 
 
+def test_a_proof_can_be_computed_without_kojikey() -> None:
+    # Fixed: another form of the text would make the proofs in all stores invalid.
+    covered = '["at_provider","elevenlabs",{"a":{"b":[1,true,null]},"key_id":"\\u00e9","z":""}]'
+    pseudorandom_key = hmac.digest(bytes(32), DATA_KEY, "sha256")
+    derived = hmac.digest(pseudorandom_key, b"kojikey/1 proof\x01", "sha256")
+    content = {"z": "", "key_id": "é", "a": {"b": [1, True, None]}}
+    expected = hmac.digest(derived, covered.encode("ascii"), "sha256").hex()
+    assert SEALER.proof("at_provider", "elevenlabs", content) == expected
+
+
+def test_a_proof_is_valid_for_one_purpose_provider_content_and_account() -> None:
+    other = Sealer(b"\x08" * 32, store="s1", account="other")
+    proofs = [
+        SEALER.proof("p", "elevenlabs", {"a": 1}), SEALER.proof("q", "elevenlabs", {"a": 1}),
+        SEALER.proof("p", "openai", {"a": 1}), SEALER.proof("p", "elevenlabs", {"a": "1"}),
+        other.proof("p", "elevenlabs", {"a": 1}),
+    ]  # fmt: skip
+    assert len(set(proofs)) == len(proofs)
+
+
 def test_a_key_that_is_not_text_is_refused_without_being_shown() -> None:
-    with pytest.raises(MalformedKey) as sealing:
+    refused = r"^the key contains characters that are not text; nothing was sealed$"
+    with pytest.raises(MalformedKey, match=refused) as sealing:
         SEALER.seal(Secret(KEY + "\udcff"), **PLACE)
-    with pytest.raises(MalformedKey) as comparing:
+    with pytest.raises(MalformedKey, match=refused) as comparing:
         SEALER.fingerprint(Secret(KEY + "\udcff"))
     # A UnicodeEncodeError as the context would carry the key.
     assert sealing.value.__context__ is comparing.value.__context__ is None

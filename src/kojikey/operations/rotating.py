@@ -255,8 +255,7 @@ def _promote(open_store: OpenStore, chosen: _Chosen, *, action: Action, verdict:
     def promoted(key: Key, version: Version) -> Key:
         fresh = structs.replace(tested(version, verdict), stage=Stage.CURRENT, promoted_at=moment, pending=None)
         demoted = structs.replace(key.current, stage=Stage.PREVIOUS)
-        rest = key.without(Stage.CURRENT).without(version.stage)
-        after = settled(rest.with_version(fresh).with_version(demoted), version.pending)
+        after = settled(key.with_version(fresh).with_version(demoted), version.pending)
         return structs.replace(after, rotated_at=moment)
 
     event = "promoted" if action == "rotated" else action
