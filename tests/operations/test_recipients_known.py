@@ -156,6 +156,16 @@ def test_a_damaged_file_of_a_remembered_kek_does_not_count_as_none(team: Team, c
         team.held(CI)
 
 
+def test_a_remembered_kek_that_cannot_be_read_is_not_called_damaged(team: Team) -> None:
+    assert team.held(CI) == Held(OLD)
+    (note,) = (team.folder / "ci" / "known-keks").iterdir()
+    note.unlink()
+    note.mkdir()
+    with pytest.raises(UnsafeConfig, match=r"cannot be read \(Is a directory\)") as caught:
+        team.held(CI)
+    assert caught.value.hint == f"let this user read {note}"
+
+
 def test_a_kek_that_cannot_be_remembered_causes_a_warning_and_the_store_is_used(team: Team, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     said: list[str] = []

@@ -29,7 +29,7 @@ class KnownKekFiles:
         """Return the remembered KEK of the store at a place, None if none is remembered.
 
         Raises:
-            UnsafeConfig: the file is damaged; it is not treated as missing.
+            UnsafeConfig: the file is damaged, or cannot be read; it is not treated as missing.
         """
         if not os.path.isdir(self._folder):  # saves `run` time: most stores have no recipients
             return None
@@ -44,7 +44,9 @@ class KnownKekFiles:
                 raise ValueError("not in the expected form")  # noqa: TRY301 - handled as every other wrong form
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        except OSError as error:
+            raise UnsafeConfig(path, f"cannot be read ({error.strerror})", hint=f"let this user read {path}") from None
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise UnsafeConfig(
                 path,
                 "is damaged: it is not kojikey's note of a store's key-encryption key",
