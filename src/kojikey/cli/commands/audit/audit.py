@@ -11,7 +11,7 @@ from kojikey.cli.exits import Exit
 from kojikey.cli.options import ALL_ACCOUNTS, COMMON, YES
 from kojikey.cli.output.failure import Failure
 from kojikey.model.errors import UsageError
-from kojikey.model.next_step import next_step
+from kojikey.model.next_step import Hint, next_step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # `kojikey --help` imports every command's module
@@ -78,7 +78,7 @@ def _note_unknown_provider(context: Context, result: AuditResult) -> None:
     index = wiring.provider_index(context.settings)
     if provider not in index:
         unknown = unknown_provider(provider, tuple(index))
-        context.terminal.note(f"{unknown}, and no event names one; {unknown.hint}")
+        context.terminal.note(Hint(f"{unknown}, and no event names one; ", unknown.hint or ""))
 
 
 def _show(context: Context, result: AuditResult, *, all_accounts: bool) -> int:

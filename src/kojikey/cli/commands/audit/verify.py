@@ -17,7 +17,7 @@ from kojikey.cli.output import documents
 from kojikey.cli.output.failure import Failure, say
 from kojikey.cli.output.page import Page
 from kojikey.model.errors import CannotOpen, Effect, UsageError
-from kojikey.model.next_step import Hint, next_step
+from kojikey.model.next_step import Hint, next_step, typed_commands
 from kojikey.model.plain_text import counted
 from kojikey.model.ref import Document
 from kojikey.operations.audit import audit_verification
@@ -109,7 +109,8 @@ def _show(context: Context, result: AuditResult) -> int:
         return int(Exit.OK)
     for line in (*map(str, problems), _counts(result)):
         say(f"kojikey: {line}")
-    say(f"  {_hint(context, result)}")
+    hint = _hint(context, result)
+    say(f"  {hint}", unbroken=typed_commands(hint))
     return int(Exit.CANNOT_OPEN)
 
 

@@ -216,7 +216,7 @@ def _write_table(report: Report) -> None:
         return
     for step in dict.fromkeys((_next_step(report), _with_maps(report) or "")):
         if step:
-            page.line(f"next: {_completed(report, step)}")
+            page.line(Hint("next: ", _completed(report, step)))
 
 
 def _cells(row: Row, report: Report) -> list[str]:

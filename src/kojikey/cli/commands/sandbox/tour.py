@@ -10,6 +10,7 @@ import tempfile
 from typing import NamedTuple
 
 from kojikey.cli.context import Context
+from kojikey.model.next_step import Hint, next_step
 from kojikey.testing import Sandbox, SandboxKey
 
 _PROVIDER = "elevenlabs"
@@ -45,7 +46,7 @@ def tour(context: Context, playing: Sandbox) -> int:
             if code:
                 page.line(f"(exit {code})", style="dim")
     say()
-    say("The throwaway store is gone. With a key of your own: kojikey add google_gemini", style="bold")
+    say(Hint("The throwaway store is gone. With a key of your own: ", next_step("add", "google_gemini")), style="bold")
     return 0
 
 

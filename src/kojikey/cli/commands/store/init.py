@@ -169,7 +169,7 @@ def _show_init(context: Context, store: Store, *, made: bool) -> int:
     page.line(f"created the store {told.place}" if made else f"exists already: {told.place}; nothing was changed")
     page.line(f"its key-encryption key: {told.kek}", indent=2)
     if store.shared_by:
-        page.line(f"to limit a role to one account: {context.terminal.completed(store.shared_by)}", indent=2)
+        page.line(Hint("to limit a role to one account: ", context.terminal.completed(store.shared_by)), indent=2)
     return 0
 
 

@@ -12,6 +12,7 @@ from kojikey.cli.exits import Exit, code_of
 from kojikey.cli.output.failure import Failure
 from kojikey.cli.reports.base import RunEnd, Tally
 from kojikey.model.errors import KojikeyError
+from kojikey.model.next_step import Hint
 from kojikey.model.verdict import is_failure
 from kojikey.operations.results import Summary
 
@@ -79,7 +80,8 @@ def _failed(error: KojikeyError, tally: Tally, facts: RunFacts, left: int) -> Fa
     if facts.total > 1:
         failure = failure._replace(message=f"{error}; {_done(tally, facts)}")
     if left and tally.recorded:
-        failure = failure._replace(hint=f"{failure.hint}; then continue with --not-tested-since {facts.since}")
+        goes_on = f"; then continue with --not-tested-since {facts.since}"
+        failure = failure._replace(hint=Hint(failure.hint or "", goes_on))
     return failure
 
 
