@@ -166,6 +166,9 @@ def test_standard_input_that_is_no_key_has_a_hint_of_its_own(kojikey: Program, t
         ("list --all-accounts=1", "kojikey list --all-accounts"),
         ("store use", "kojikey store use NAME"),
         ("config set", "kojikey config set NAME VALUE"),
+        ("add elevenlabs --concurrency 4", "kojikey add --batch FILE --concurrency N"),
+        ("add elevenlabs --jsonl", "kojikey add --batch FILE --jsonl"),
+        ("rotate elevenlabs --rate 4", "kojikey rotate --batch FILE --rate R"),
         ("completion", "kojikey completion SHELL"),
     ],
 )

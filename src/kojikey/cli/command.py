@@ -65,6 +65,11 @@ class Option(Parameter[T]):
         self.spelling = next(flag for flag in flags if flag.startswith("--"))
         super().__init__(self.spelling[2:].replace("-", "_"), metavar, help, complete)
 
+    @property
+    def example(self) -> tuple[str, ...]:
+        """The words of the option in a suggested command: its spelling, and a placeholder if it takes a value."""
+        return (self.spelling, self.metavar) if self.metavar else (self.spelling,)
+
     def read(self, text: str) -> T:
         """Return the value that ``text`` on the command line stands for.
 

@@ -188,6 +188,6 @@ def refuse_batch_options(call: Call) -> None:
         UsageError: it has such an option.
     """
     for option in call.given(*BATCH_OPTIONS):
-        again = next_step(call.command.name, "--batch", "FILE", option.spelling)
+        again = next_step(call.command.name, "--batch", "FILE", *option.example)
         modes = "--batch or --due" if call.command.name == "rotate" else "--batch"
         raise UsageError(f"{option.spelling} is for {modes}", hint=again, effect=Effect.NOTHING_CHANGED)

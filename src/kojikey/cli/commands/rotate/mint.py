@@ -347,8 +347,7 @@ def check_options(context: Context) -> None:
 def _with(step: Flag, option: Option[Any], call: Call) -> Hint:
     """Return the command with a step and an option that belongs to it."""
     words = [] if step == DUE else [named_provider(call)]
-    value = [option.metavar] if option.metavar else []
-    return next_step("rotate", *words, step.spelling, option.spelling, *value)
+    return next_step("rotate", *words, step.spelling, *option.example)
 
 
 _GOES_WITH: dict[Option[Any], tuple[Flag, ...]] = {
