@@ -32,7 +32,6 @@ _OTHER_KIND = re.compile(r"(?i)only management keys|only admin keys|admin (api )
 _NO_PERMISSION = re.compile(
     r"(?i)insufficient[_ ]permissions?|permission_denied|missing_permissions|not have sufficient"
 )
-_ANY = re.compile(r"(?i)\b(?:permission|scope)s?\b")
 
 
 def failure_of(company: str, answer: Answer, scrub: Callable[[str], str], *, is_change: bool) -> KojikeyError:

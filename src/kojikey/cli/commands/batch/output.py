@@ -25,7 +25,6 @@ from kojikey.model.plain_text import counted
 from kojikey.model.ref import Document
 from kojikey.operations.rotating_many import DoneLine, FailedLine, Line, LineResult, PlannedLine
 
-_READ_AT_ONCE = 64 * 1024
 _FAILED = "failed"
 _REFUSED = "refused"
 """The action of a line that is malformed, or whose key was not saved because of its test."""
