@@ -42,6 +42,22 @@ def test_every_recipient_reads_the_key_and_a_stranger_does_not(team: Program) ->
     assert "add RECIPIENT" in refused.err
 
 
+def test_to_move_an_existing_store_to_recipients_the_hint_has_their_option(kojikey: Program) -> None:
+    assert kojikey("store", "init", "--kek", "env").code == 0
+    ended = kojikey("store", "init", "--kek", "recipients", "--recipient", ANNA.recipient.text, "--json")
+    assert (ended.code, ended.error["hint"]) == (6, "kojikey store rekey --kek recipients --recipient R")
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xff\xff"], ids=["no file", "not text"])
+def test_a_file_of_recipients_that_cannot_be_used_is_described(
+    kojikey: Program, tmp_path: Path, content: bytes | None
+) -> None:
+    if content:
+        (tmp_path / "team.txt").write_bytes(content)
+    ended = kojikey("store", "init", "--kek", "recipients", "--recipient", f"@{tmp_path / 'team.txt'}", "--json")
+    assert (ended.code, ended.error["hint"]) == (2, "name a file with one public key on each line")
+
+
 def test_a_file_of_recipients_that_is_too_large_is_refused_and_not_read_in_part(team: Program, tmp_path: Path) -> None:
     people = tmp_path / "many.txt"
     people.write_text(f"{EVE.recipient.text} eve\n" + "# a comment\n" * 25_000)

@@ -86,6 +86,12 @@ def _move_to(source: str) -> Hint:
     return next_step(step, "--kek", source)
 
 
+def _rekey_to(source: str) -> Hint:
+    """Return the command that moves a store to another KEK source."""
+    recipients = ("--recipient", "R") if source == "recipients" else ()
+    return next_step("store rekey", "--kek", source, *recipients)
+
+
 def _named_source(spec: Document) -> str:
     """Return the source of a store's KEK as people type it; of one that this version does not know, its name."""
     from kojikey.model.plain_text import shown
@@ -105,7 +111,7 @@ def _ensure_same_kek(store: Store, header: Document, source: str, inputs: KekInp
 
     ways: dict[Difference, tuple[str, Hint]] = {
         Difference.SOURCE: (
-            f"another KEK source ({_named_source(header['kek'])})", next_step("store rekey", "--kek", source)
+            f"another KEK source ({_named_source(header['kek'])})", _rekey_to(source)
         ),
         Difference.RECIPIENTS: (
             "other recipients", Hint(next_step("store recipients"), " lists them, add and remove change them")

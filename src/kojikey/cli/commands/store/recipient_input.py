@@ -45,14 +45,18 @@ def _content(path: str) -> str:
             data = file.read(_LIMIT_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a file"
-        raise UsageError(f"the file of recipients cannot be read ({reason})", effect=Effect.NOTHING_CHANGED) from None
+        raise _unusable(f"cannot be read ({reason})") from None
     if len(data) > _LIMIT_BYTES:
-        raise UsageError(
-            f"the file of recipients has more than {_LIMIT_BYTES // 1024} KiB",
-            hint="name a file with one public key on each line",
-            effect=Effect.NOTHING_CHANGED,
-        )
+        raise _unusable(f"has more than {_LIMIT_BYTES // 1024} KiB")
     text = decoded(data)
     if text is None:
-        raise UsageError("the file of recipients is not text", effect=Effect.NOTHING_CHANGED)
+        raise _unusable("is not text")
     return text
+
+
+def _unusable(problem: str) -> UsageError:
+    return UsageError(
+        f"the file of recipients {problem}",
+        hint="name a file with one public key on each line",
+        effect=Effect.NOTHING_CHANGED,
+    )
