@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from unittest import mock
 
 import pytest
 
+from kojikey import resolve
+from kojikey.model.errors import UnknownProvider
 from support.exhaustive import exhaustive
 from support.program import Ended, Program, pieces_in
 
@@ -340,6 +343,20 @@ def test_odd_words_are_a_usage_error_and_are_printed_without_control_characters(
     assert "\x1b" not in ended.said
     assert "\u202e" not in ended.said
     assert len(ended.said) < 2000
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["providers X", "list X", "test X", "add X --stdin", "rotate X", "remove X --yes", "history X", "get X --reveal",
+     "set X --label a", "export X --reveal", "check --require X", "run -p X --dry-run", "run --env A=X --dry-run"],
+)  # fmt: skip
+def test_a_provider_that_is_no_text_is_unknown_where_there_is_a_store(kojikey: Program, words: str) -> None:
+    kojikey.added()
+    ended = kojikey(*words.replace("X", "n\udcff").split(), "--json")
+    assert ended.code == 2, ended.said
+    assert ended.error["message"].startswith("there is no provider of that name")
+    with mock.patch.dict(os.environ, kojikey.environ, clear=True), pytest.raises(UnknownProvider):
+        resolve("n\udcff\0")
 
 
 def test_environment_variables_that_are_not_text_cause_no_traceback(kojikey: Program) -> None:

@@ -24,9 +24,14 @@ def one_line(text: str) -> str:
 
 
 def _harmless(character: str) -> str:
-    if character.isprintable() or "\ud800" <= character <= "\udfff":
+    if character.isprintable() or not is_text(character):
         return character
     return " " if character.isspace() else ""
+
+
+def is_text(text: str) -> bool:
+    """Return whether a text can be encoded; the bytes of a command line or a file name may be no text."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def counted(number: int, noun: str) -> str:

@@ -14,6 +14,7 @@ from kojikey.model.errors import (
     NotFound,
     RecordChanged,
 )
+from kojikey.model.plain_text import is_text
 from kojikey.model.ref import Document, account_ref, key_ref
 from kojikey.operations.known_kek import ensure_known
 from kojikey.operations.record_checks import check_account, checked_header, is_well_formed
@@ -48,8 +49,11 @@ class OpenStore:
         self._accounts: dict[str, Stored | None] = {}
 
     def find_key(self, account: str, provider: str) -> Stored | None:
-        """Return the document of an account's key at a provider, None if it has none."""
-        return self.store.read(key_ref(account, provider))
+        """Return the document of an account's key at a provider, None if it has none.
+
+        ``provider`` may be any word of a command line. No store can look for one whose bytes are not text.
+        """
+        return self.store.read(key_ref(account, provider)) if is_text(provider) else None
 
     def find_key_with_account(self, account: str, provider: str) -> tuple[Stored | None, Stored | None]:
         """Return the current documents of a key and of its account, and remember the account's.
