@@ -52,6 +52,13 @@ def test_the_new_passphrase_is_read_from_its_own_file(sealed: Program, new: str)
     assert sealed("audit", "--verify").code == 0
 
 
+def test_a_new_passphrase_for_another_source_is_refused_and_not_ignored(sealed: Program, new: str) -> None:
+    before = sealed.snapshot()
+    ended = sealed("store", "rekey", "--kek", "env:OTHER", "--new-passphrase-file", new, "--json", OTHER="A" * 43)
+    assert (ended.code, ended.error["hint"]) == (2, "kojikey store rekey --kek passphrase --new-passphrase-file PATH")
+    assert sealed.snapshot() == before
+
+
 def test_without_a_new_passphrase_nothing_is_done(sealed: Program) -> None:
     before = sealed.snapshot()
     ended = sealed("store", "rekey", "--kek", "passphrase", "--json")

@@ -117,7 +117,11 @@ def check_store_name(config: dict[str, Any], path: str, name: str, url: str) -> 
         UsageError: it has a wrong form, or is the name of the local store. Conflict: another store has it already.
     """
     if not STORE_NAME.fullmatch(name):
-        raise UsageError("that is not a name for a store (a-z 0-9 . _ -)", effect=Effect.NOTHING_CREATED)
+        raise UsageError(
+            "that is not a name for a store (a-z 0-9 . _ -)",
+            hint="choose another, for example team",
+            effect=Effect.NOTHING_CREATED,
+        )
     if name == "local":
         raise UsageError(
             "local is the name of the store in the data folder", hint="choose another", effect=Effect.NOTHING_CREATED

@@ -36,6 +36,12 @@ def rekey(call: Call) -> int:
             "rekey needs --kek with the new KEK's source", hint=next_step("store rekey", "--kek", "SOURCE")
         )
     check_kek(source)
+    if call[NEW_PASSPHRASE_FILE] is not None and source != "passphrase":
+        raise UsageError(
+            "--new-passphrase-file is for --kek passphrase",
+            hint=next_step("store rekey", "--kek", "passphrase", *NEW_PASSPHRASE_FILE.example),
+            effect=Effect.NOTHING_DONE,
+        )
     open_store = wiring.open_existing(context.settings, context.person)
     try:
         result = rekey_store(open_store, source=source, new_inputs=_new_inputs(context, open_store, source))
