@@ -17,14 +17,8 @@ if TYPE_CHECKING:
 
 def add(call: Call) -> int:
     """Run ``kojikey add`` and return the exit code."""
-    from kojikey import wiring
-    from kojikey.cli.commands import change_output, key_input
-    from kojikey.cli.commands.key_probe import probe_for_one, run_operation
-    from kojikey.cli.output.advice import for_unsaved
+    from kojikey.cli.commands import key_input
     from kojikey.cli.prompts import check_one_source
-    from kojikey.operations.adding import NewKey, ensure_absent
-    from kojikey.operations.adding import add as add_key
-    from kojikey.operations.probing import Target
 
     context = context_of(call)
     if call[BATCH] is not None:
@@ -33,31 +27,39 @@ def add(call: Call) -> int:
         return add_batch(context)
     key_input.refuse_batch_options(call)
     check_one_source(call)
+    return _add_one(context)
+
+
+def _add_one(context: Context) -> int:
+    """Read, test and save one key, and return the exit code."""
+    from kojikey import wiring
+    from kojikey.cli.commands import change_output, key_input
+    from kojikey.cli.commands.key_probe import probe_for_one, run_operation
+    from kojikey.cli.output.advice import for_unsaved
+    from kojikey.operations.adding import NewKey, ensure_absent
+    from kojikey.operations.adding import add as add_key
+    from kojikey.operations.probing import Target
+
     catalog = wiring.catalog(context.settings)
-    provider = call[KEY] or _choose(context)
+    provider = context.call[KEY] or _choose(context)
     wiring.checked_provider(provider, context.settings)
     definition = catalog.get(provider)
     settings = key_input.read_key_settings(context, definition)
     base_url = definition.checked_base_url(settings.base_url)
     probe = probe_for_one(context, catalog)
-    if not call[NO_TEST]:
+    test = None if context.call[NO_TEST] else probe
+    if test is not None:
         wiring.check_network(base_url)
     open_store = wiring.open_chosen_store(context.settings, context.person)
     ensure_absent(open_store, account=context.account, provider=provider)
     destination = wiring.prepare_destination(open_store, context.settings, context.person, account=context.account)
     secret = key_input.read_clean_key(context, definition, catalog)
-    target = Target(
-        provider,
-        base_url,
-        settings.models or (),
-        settings.capabilities or definition.default_capabilities,
-    )
-    test = None if call[NO_TEST] else probe
+    capabilities = settings.capabilities or definition.default_capabilities
+    target = Target(provider, base_url, settings.models or (), capabilities)
     approve = change_output.Approval(context, saving="save it", advice=for_unsaved(provider, has_key=False))
     new = NewKey(context.account, target, secret, settings)
     result = run_operation(add_key(destination, new, test=test, approve=approve))
-    place = wiring.store_place(context.settings)
-    lines = _lines(result, definition, place)
+    lines = _lines(result, definition, wiring.store_place(context.settings))
     return change_output.show(context, result, lines, approval=approve)
 
 

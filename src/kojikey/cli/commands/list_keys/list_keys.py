@@ -15,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from kojikey.cli.commands.list_keys.rows import Totals
     from kojikey.cli.output.damaged_records import DamagedRecords
     from kojikey.operations.results import ListRow
 
@@ -44,10 +45,16 @@ def list_keys(call: Call) -> int:
         for line in lines(rows):
             write_line(line)
         return int(damage.code)
+    _show_table(context, rows, totals, damage)
+    return int(damage.code)
+
+
+def _show_table(context: Context, rows: Iterable[ListRow], totals: Totals, damage: DamagedRecords) -> None:
+    """Print the rows and the totals; if there is no key, the command that adds one."""
     from kojikey.cli.commands.list_keys.table import show_keys
     from kojikey.cli.output.page import Page
 
-    page = Page(context.terminal)
+    call, page = context.call, Page(context.terminal)
     shown = show_keys(page, rows, with_account=call[ALL_ACCOUNTS])
     if shown and not context.terminal.quiet:
         page.line(totals.as_line(), style="bold")
@@ -56,7 +63,6 @@ def list_keys(call: Call) -> int:
             context.terminal.note(Hint(f"account {context.account} has no key of its own; ", adds, " adds one"))
     if not shown and not damage.code:
         context.terminal.note(_empty_note(call))
-    return int(damage.code)
 
 
 def _all_rows(context: Context, damage: DamagedRecords) -> Iterable[ListRow]:

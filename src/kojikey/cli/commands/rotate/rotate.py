@@ -43,10 +43,7 @@ _KEY_SOURCES = (STDIN, FROM_ENV, FROM_FILE)
 
 def rotate(call: Call) -> int:
     """Run ``kojikey rotate`` or one of its steps, and return the exit code."""
-    from kojikey import wiring
-    from kojikey.cli.commands import change_output, key_input
-    from kojikey.cli.commands.key_probe import probe_for_one
-    from kojikey.cli.output.advice import for_step, with_advice
+    from kojikey.cli.commands import key_input
     from kojikey.cli.prompts import check_one_source
 
     context = context_of(call)
@@ -62,7 +59,17 @@ def rotate(call: Call) -> int:
         return rotate_due(context)
     key_input.refuse_batch_options(call)
     check_one_source(call)
-    named = call[KEY]
+    return _carry_out(context, step)
+
+
+def _carry_out(context: Context, step: str) -> int:
+    """Carry out a step for the key of one provider, and return the exit code."""
+    from kojikey import wiring
+    from kojikey.cli.commands import change_output
+    from kojikey.cli.commands.key_probe import probe_for_one
+    from kojikey.cli.output.advice import for_step, with_advice
+
+    named = context.call[KEY]
     if named is not None:
         wiring.checked_provider(named, context.settings)
     catalog = wiring.catalog(context.settings)
@@ -73,7 +80,7 @@ def rotate(call: Call) -> int:
     if code is not None:
         return code
     probe = probe_for_one(context, catalog)
-    test = None if call[NO_TEST] else probe
+    test = None if context.call[NO_TEST] else probe
     approve = change_output.Approval(context, saving="make it current", advice=for_step(provider, step))
     try:
         if step == "rotate":
