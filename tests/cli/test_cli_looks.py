@@ -309,6 +309,13 @@ def test_narrow_help_is_plain_and_as_wide_as_the_terminal(kojikey: Program) -> N
         assert columns - 8 < max(len(line) for line in text.splitlines() if "kojikey" not in line) <= columns
 
 
+def test_help_names_no_type_of_python(kojikey: Program) -> None:
+    for command in (["rotate", "--help"], ["test", "--help"], ["run", "--help"], ["store", "init", "--help"]):
+        text = re.sub(r"\x1b\[[0-9;]*m", "", printed_on_a_terminal(kojikey, *command)[1])
+        assert "Arguments" in text
+        assert not re.search(r"<\w+>", text), text
+
+
 def test_help_shows_brackets_that_rich_reads_as_markup(kojikey: Program) -> None:
     text = printed_on_a_terminal(kojikey, "run", "--help")[1]
     assert "[ARGUMENTS]" in text

@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
+from copy import copy
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
@@ -36,6 +37,15 @@ class HelpCommand(TyperCommand):
         for name, records in sections.items():
             with formatter.section(name):
                 formatter.write_dl(records)
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters. Rich help shows no type beside an argument: each is text, and its name says more."""
+        params = super().get_params(ctx)
+        for argument in (param for param in params if param.param_type_name == "argument"):
+            kind: Any = copy(argument.type)
+            kind.get_metavar = lambda *_, **__: ""
+            argument.type = kind
+        return params
 
     def get_help_option(self, ctx: Any) -> Any:
         """Return ``--help`` in our words, as one of the common options."""
