@@ -11,6 +11,8 @@ from tree_sitter import Language, Parser
 from kojikey.cli.completion import CHOICES, FILE, NOTHING, VARIABLE, entries, first_words, group_words
 from kojikey.cli.completion.__main__ import main
 from kojikey.cli.completion.shells import SHELLS
+from kojikey.sealing.kek.base import SOURCES_HINT
+from kojikey.sealing.kek.registry import SOURCES
 from support.program import Program
 from support.pseudo_terminal import printed_on_a_terminal
 
@@ -34,6 +36,13 @@ def test_every_kind_has_a_completer(kojikey: Program) -> None:
     assert {"provider", "account", "store", "capability", "kek"} <= own
     for kind in own:
         assert kojikey("complete", kind).out, kind
+
+
+def test_every_kek_source_is_offered(kojikey: Program) -> None:
+    offered = kojikey("complete", "kek").out.split()
+    assert [word.rstrip(":") for word in offered] == list(SOURCES)
+    for word in offered:
+        assert word.rstrip(":") in SOURCES_HINT
 
 
 def test_hidden_commands_are_offered_nowhere() -> None:

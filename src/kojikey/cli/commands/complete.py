@@ -8,8 +8,12 @@ from kojikey.cli.call_settings import settings_of
 from kojikey.cli.command import Argument, Call, Command
 from kojikey.cli.options import ACCOUNT, STORE
 from kojikey.cli.output.stdout import write_line
-from kojikey.config.settings import LOCAL
+from kojikey.config.settings import LOCAL, Settings
 from kojikey.model.errors import KojikeyError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 KIND = Argument("kind", "KIND", "what to complete")
 
@@ -19,51 +23,74 @@ _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+:/-]*")
 
 def complete(call: Call) -> int:
     """Print the values of a kind, one per line, except those that a shell could expand; none if they cannot be read."""
+    values = _VALUES.get(call[KIND])
     try:
-        values = _values(call[KIND], call)
+        words = [word for word in values(settings_of(call)) if _WORD.fullmatch(word)] if values else []
     except (KojikeyError, OSError):
         return 0
-    for value in values:
-        if _WORD.fullmatch(value):
-            write_line(value)
+    for word in words:
+        write_line(word)
     return 0
 
 
-def _values(kind: str, call: Call) -> list[str]:
-    from kojikey import wiring
-    from kojikey.providers.catalog import load_catalog
+def _providers(settings: Settings) -> Iterable[str]:
     from kojikey.providers.entries import read_entries
 
-    settings = settings_of(call)
-    if kind == "provider":
-        return list(read_entries(settings.home.providers))
-    if kind == "account":
-        return [stored.ref.account for stored in wiring.open_chosen_store(settings, None).store.accounts()]
-    if kind == "store":
-        return [LOCAL, *settings.config.get("stores", {})]
-    if kind == "config":
-        from kojikey.config import config_file
+    return read_entries(settings.home.providers)
 
-        return [*config_file.SETTINGS, *(f"stores.{name}.url" for name in settings.config.get("stores", {}))]
-    if kind == "capability":
-        catalog = load_catalog(settings.home.providers)
-        names = [name for provider in catalog.ids() for name in catalog.get(provider).capabilities]
-        return list(dict.fromkeys(names))
-    if kind == "kek":
-        return ["keychain", "passphrase", "env", "file:", "awskms:"]
-    if kind == "setting":
-        from kojikey.operations.key_settings import SETTINGS
 
-        return list(SETTINGS)
-    if kind == "shell":
-        from kojikey.cli.completion.shells import SHELLS
+def _accounts(settings: Settings) -> Iterable[str]:
+    from kojikey import wiring
 
-        return list(SHELLS)
-    if kind == "topic":
-        from kojikey.cli.registry import GROUPS, HIDDEN, MODULES
+    return (stored.ref.account for stored in wiring.open_chosen_store(settings, None).store.accounts())
 
-        return ["exit-codes", *(name for name in MODULES if name not in HIDDEN and " " not in name), *GROUPS]
-    return []
+
+def _stores(settings: Settings) -> Iterable[str]:
+    return (LOCAL, *settings.config.get("stores", {}))
+
+
+def _config(settings: Settings) -> Iterable[str]:
+    from kojikey.config import config_file
+
+    return (*config_file.SETTINGS, *(f"stores.{name}.url" for name in settings.config.get("stores", {})))
+
+
+def _capabilities(settings: Settings) -> Iterable[str]:
+    from kojikey.providers.catalog import load_catalog
+
+    definitions = load_catalog(settings.home.providers).all()
+    return dict.fromkeys(name for definition in definitions for name in definition.capabilities)
+
+
+def _settings_of_a_key(_: Settings) -> Iterable[str]:
+    from kojikey.operations.key_settings import SETTINGS
+
+    return SETTINGS
+
+
+def _shells(_: Settings) -> Iterable[str]:
+    from kojikey.cli.completion.shells import SHELLS
+
+    return SHELLS
+
+
+def _topics(_: Settings) -> Iterable[str]:
+    from kojikey.cli.registry import GROUPS, HIDDEN, MODULES
+
+    return ("exit-codes", *(name for name in MODULES if name not in HIDDEN and " " not in name), *GROUPS)
+
+
+_VALUES: dict[str, Callable[[Settings], Iterable[str]]] = {
+    "provider": _providers,
+    "account": _accounts,
+    "store": _stores,
+    "config": _config,
+    "capability": _capabilities,
+    "kek": lambda _: ("keychain", "passphrase", "env", "file:", "recipients", "awskms:"),
+    "setting": _settings_of_a_key,
+    "shell": _shells,
+    "topic": _topics,
+}
 
 
 COMMANDS = (
