@@ -206,6 +206,17 @@ def test_run_behind_a_pipe_asks_on_the_controlling_terminal(locked: Program) -> 
     assert (code, f"text:{len(locked.key().key)}" in text, PASSPHRASE in text) == (0, True, False)
 
 
+def test_two_programs_of_a_pipeline_ask_one_after_the_other_and_hide_both_answers(locked: Program) -> None:
+    """Together they would take each other's echo for the one to restore, and show the second answer."""
+    run = shlex.join([*COMMAND, "run", "--", "sh", "-c", 'test "$ELEVENLABS_API_KEY" && cat'])
+    with on_a_terminal(locked, program=["bash", "-c", f"echo text | {run} | {run}; stty -a"]) as child:
+        for _ in range(2):
+            type_key(child, PROMPT, PASSPHRASE)
+        code, text = end(child)
+    assert (code, "\ntext\n" in text, PASSPHRASE in text, text.count(PROMPT)) == (0, True, False, 2)
+    assert " echo " in text
+
+
 def test_a_key_is_read_from_a_pipe_while_the_passphrase_is_asked_for(locked: Program) -> None:
     key = locked.key("elevenlabs", "ok_2")
     program = ["bash", "-c", f"echo $NEW | {shlex.join([*COMMAND, 'rotate', 'elevenlabs', '--stdin'])}"]

@@ -118,6 +118,64 @@ def test_a_prompt_that_continues_in_the_background_waits_there_with_the_echo_on(
         assert pieces_in(key.key, shown(child)) == []
 
 
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_prompt_that_starts_in_the_background_is_answered_with_enter_after_fg(kojikey: Program, shell: str) -> None:
+    """It starts while the shell's line editor has the terminal, in a mode in which Enter does not end a line."""
+    key = kojikey.added()
+    questions = {
+        command("add", "elevenlabs", "-a", "b", "--no-test"): "key (hidden): ",
+        command("remove", "elevenlabs"): "[y/N] ",
+    }
+    with in_a_shell(kojikey, shell) as child:
+        before = modes(child)
+        for line, question in questions.items():
+            child.sendline(f"{line} &")
+            child.expect_exact(READY)
+            typed(child, "while ! ps -o stat= $! | grep -q T; do :; done")
+            child.send("fg\r")
+            child.expect_exact(question)
+            if "hidden" in question:
+                assert hides(child)
+            child.send(f"{key.key if 'hidden' in question else 'y'}\r")
+            child.expect_exact("saved as version 1" if "hidden" in question else "removed")
+            child.expect_exact(READY)
+            assert modes(child) == before
+        assert pieces_in(key.key, shown(child)) == []
+
+
+def test_enter_ends_an_answer_on_a_terminal_that_was_left_in_raw_mode(kojikey: Program) -> None:
+    key = kojikey.key()
+    script = f"stty raw; {command('add', 'elevenlabs', '--no-test')} && {command('remove', 'elevenlabs')}"
+    with on_a_terminal(kojikey, program=["sh", "-c", script]) as child:
+        child.expect_exact("key (hidden): ")
+        assert hides(child)
+        child.send(f"{key.key}\r")
+        child.expect_exact("[y/N] ")
+        child.send("y\r")
+        code, text = end(child)
+    assert (code, "removed" in text, pieces_in(key.key, text)) == (0, True, [])
+
+
+@pytest.mark.parametrize("pasted", ["\x1b[200~{}\x1b[201~\r", "\x1b[200~{}\r\x1b[201~"], ids=["key", "key and Enter"])
+def test_the_markers_of_a_bracketed_paste_are_no_part_of_the_key(kojikey: Program, pasted: str) -> None:
+    key = kojikey.key()
+    with on_a_terminal(kojikey, "add", "elevenlabs", "--no-test") as child:
+        child.expect_exact("key (hidden): ")
+        assert hides(child)
+        child.send(pasted.format(key.key))
+        assert end(child)[0] == 0
+    assert kojikey("get", "elevenlabs", "--reveal").out == key.key
+
+
+def test_a_line_whose_end_the_terminal_dropped_is_refused(kojikey: Program) -> None:
+    with on_a_terminal(kojikey, "add", "elevenlabs", "--no-test", columns=200) as child:
+        child.expect_exact("key (hidden): ")
+        assert hides(child)
+        child.sendline("x" * 5000)
+        code, text = end(child)
+    assert (code, "so its end is missing" in text, "--from-file PATH" in text) == (2, True, True)
+
+
 def test_after_sigstop_the_prompt_is_hidden_again(kojikey: Program) -> None:
     key = kojikey.key()
     with in_a_shell(kojikey) as child:

@@ -33,10 +33,16 @@ def ask_hidden(prompt: str) -> Secret:
 
     Raises:
         KeyboardInterrupt: Ctrl-C; the terminal's echo is restored.
-        InputNeeded: the input ended. MalformedKey: the line is not text.
+        InputNeeded: the input ended. MalformedKey: the line is not text, or too long for a terminal.
     """
     try:
         return Secret(controlling_terminal.ask(prompt, hidden=True))
+    except controlling_terminal.LineTooLong:
+        raise MalformedKey(
+            "what was entered is longer than a terminal passes on, so its end is missing",
+            hint="give a key with --stdin or --from-file PATH, a passphrase with KOJIKEY_PASSPHRASE_FILE",
+            effect=Effect.NOTHING_CHANGED,
+        ) from None
     except EOFError:
         raise InputNeeded("nothing was entered", hint=_KEEP_IT_HIDDEN, effect=Effect.NOTHING_CHANGED) from None
     except UnicodeDecodeError:

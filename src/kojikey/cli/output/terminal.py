@@ -102,14 +102,14 @@ class Terminal:
         return (self.ask_line(f"{question} [y/N] ") or "").lower() in ("y", "yes")
 
     def ask_line(self, question: str) -> str | None:
-        """Ask for a line, and return it without surrounding white space; "" if it is not text, None at end of input."""
+        """Ask for a line, and return it without white space around it; "" if it is unusable, None at end of input."""
         from kojikey.cli import controlling_terminal
 
         try:
             return controlling_terminal.ask(wrapped(one_line(question).rstrip()) + " ", hidden=False).strip()
         except EOFError:
             return None
-        except UnicodeDecodeError:
+        except (UnicodeDecodeError, controlling_terminal.LineTooLong):
             return ""
 
     def choose(self, question: str, options: Mapping[str, str], *, again: Hint) -> str:
