@@ -19,9 +19,11 @@ _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
 
 
-def _at_once(
+def at_once(
     operation: Callable[_Parameters, Coroutine[Any, Any, _Result]],
 ) -> Callable[_Parameters, _Result]:
+    """Return an operation that runs to its end without an event loop; nothing in it may wait."""
+
     def run(*arguments: _Parameters.args, **named: _Parameters.kwargs) -> _Result:
         work = operation(*arguments, **named)
         try:
@@ -35,12 +37,12 @@ def _at_once(
     return run
 
 
-change_settings = _at_once(changing.change_settings)
-_add = _at_once(adding.add)
-rotate = _at_once(rotating.rotate)
-resume = _at_once(rotating.resume)
-rollback = _at_once(rotating.rollback)
-retire = _at_once(rotating.retire)
+change_settings = at_once(changing.change_settings)
+_add = at_once(adding.add)
+rotate = at_once(rotating.rotate)
+resume = at_once(rotating.resume)
+rollback = at_once(rotating.rollback)
+retire = at_once(rotating.retire)
 abort = rotating.abort
 
 
