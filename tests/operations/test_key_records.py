@@ -62,7 +62,7 @@ def test_a_key_in_the_place_of_another_is_named_by_that_place(sample_store: Samp
     with pytest.raises(RecordChanged) as caught:
         key_of(Stored(place, document, "r"))
     assert caught.value.where == str(place)
-    assert caught.value.message == f"the sealed record {place} is stored under another name than its own"
+    assert caught.value.message.endswith(" is stored under another name than its own")
 
 
 def test_a_damaged_record_is_named_and_the_keys_of_its_page_and_of_later_pages_are_read(

@@ -9,8 +9,10 @@ import pytest
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from kojikey.model.errors import KekMissing, KekUnavailable, RecordChanged, RecordUnsupported, UsageError, WrongKek
-from kojikey.model.secret import Secret
+from kojikey.model.secret import HiddenBytes, Secret
+from kojikey.sealing.kek import kernel_keyring
 from kojikey.sealing.kek.base import KekInputs, LocalKek
+from kojikey.sealing.kek.kernel_keyring import Kept
 from kojikey.sealing.kek.registry import describe, load, make
 from support.each import each
 from support.keks import NOBODY, WORDS, Spec, private, typed
@@ -91,14 +93,68 @@ def test_a_passphrase_file_that_others_can_read_is_used_with_a_warning(tmp_path:
     assert [f"chmod 600 {path}" in text for text in warnings] == [True]
 
 
+def kept_as(monkeypatch: pytest.MonkeyPatch, key: bytes | None) -> None:
+    """Let ``kojikey unlock`` keep these bytes, or nothing, as the KEK of every store."""
+    kept = None if key is None else Kept(HiddenBytes(key), "2999-01-01T00:00:00Z", "user")
+    monkeypatch.setattr(kernel_keyring, "kept", lambda _: kept)
+
+
+def test_a_kek_that_unlock_keeps_is_used_without_a_passphrase(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec, kek = make("passphrase", store_id="s1", inputs=typed(WORDS))
+    assert isinstance(kek, LocalKek)
+    kept_as(monkeypatch, kek.reveal())
+    assert load(spec, NOBODY).kid == kek.kid
+
+
+def test_the_passphrase_is_needed_where_unlock_keeps_nothing_or_another_kek(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec, kek = make("passphrase", store_id="s1", inputs=typed(WORDS))
+    for kept in (None, bytes(32)):
+        kept_as(monkeypatch, kept)
+        assert load(spec, typed(WORDS)).kid == kek.kid
+        with pytest.raises(KekMissing):
+            load(spec, NOBODY)
+
+
+def test_a_kept_kek_is_not_used_where_a_file_is_named_or_the_passphrase_itself_is_needed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    spec, kek = make("passphrase", store_id="s1", inputs=typed(WORDS))
+    monkeypatch.setattr(kernel_keyring, "kept", lambda _: pytest.fail("the keyring was asked"))
+    assert load(spec, in_file(private(tmp_path / "words", WORDS))).kid == kek.kid
+    assert load(spec, typed(WORDS)._replace(may_use_unlocked=False)).kid == kek.kid
+
+
+def test_a_person_types_a_wrong_passphrase_again_at_most_twice() -> None:
+    spec, kek = make("passphrase", store_id="s1", inputs=typed(WORDS))
+    words, warnings = ["wrong", "wrong again", WORDS], list[str]()
+    inputs = KekInputs({}, lambda _: Secret(words.pop(0)), warn=warnings.append)
+    assert load(spec, inputs).kid == kek.kid
+    assert warnings == ["that is not this store's passphrase; type it again"] * 2
+    words += ["wrong"] * 4
+    with pytest.raises(WrongKek):
+        load(spec, inputs)
+    assert words == ["wrong"]
+
+
 def test_when_nobody_can_be_asked_the_alternatives_are_named() -> None:
     with pytest.raises(KekMissing, match="and there is no terminal") as caught:
         make("passphrase", store_id="s1", inputs=NOBODY)
     assert "KOJIKEY_PASSPHRASE_FILE" in str(caught.value.hint)
 
 
-@pytest.mark.parametrize("content", [WORDS, f"{WORDS}\n", f"{WORDS}\r\n", f"{WORDS}\nsecond line\n"])
-def test_the_first_line_of_the_file_is_the_passphrase_and_nobody_is_asked(tmp_path: Path, content: str) -> None:
+FIRST_LINES = [
+    WORDS,
+    f"{WORDS}\n",
+    f"{WORDS}\r\n",
+    f"{WORDS}\nsecond line\n",
+    f"{WORDS}\nsecond line\nthird line\n",
+    f"{WORDS}\r\nsecond line\r\nthird line\r\n".encode("utf-16"),
+    WORDS.encode() + b"\nnot text: \xff\n",
+]
+
+
+@pytest.mark.parametrize("content", FIRST_LINES)
+def test_the_first_line_of_the_file_is_the_passphrase_and_nobody_is_asked(tmp_path: Path, content: str | bytes) -> None:
     file = private(tmp_path / "words", content)
     spec, kek = make("passphrase", store_id="s1", inputs=in_file(file))
     assert load(spec, typed(WORDS)).kid == kek.kid
@@ -117,13 +173,14 @@ def test_a_passphrase_may_come_through_a_pipe() -> None:
 
 
 def test_a_passphrase_file_that_cannot_be_used_says_why(tmp_path: Path) -> None:
-    with pytest.raises(KekMissing, match="does not exist"):
+    with pytest.raises(KekMissing, match=r"the passphrase file .*none does not exist"):
         make("passphrase", store_id="s1", inputs=in_file(tmp_path / "none"))
-    with pytest.raises(KekMissing, match="is empty"):
+    with pytest.raises(KekMissing, match="is empty") as empty:
         make("passphrase", store_id="s1", inputs=in_file(private(tmp_path / "empty", "\n")))
     with pytest.raises(KekUnavailable, match="is not text") as undecodable:
         make("passphrase", store_id="s1", inputs=in_file(private(tmp_path / "latin", b"caf\xe9 au lait")))
     assert undecodable.value.__context__ is None
+    assert empty.value.hint == undecodable.value.hint == "write the passphrase into it, as its first line"
 
 
 @each(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 import json
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 from kojikey.model.errors import CannotOpen, KekMissing, KekUnavailable, RecordChanged, UsageError
 from kojikey.model.secret import Secret
 from kojikey.sealing import base64url
+from kojikey.sealing.derivation import RECIPIENTS
 from kojikey.sealing.kek import recipients, registry
 from kojikey.sealing.kek.age_recipients import Recipient, guarded, parsed, parsed_file
 from kojikey.sealing.kek.base import Kek, KekInputs, LocalKek
@@ -35,6 +37,10 @@ def inputs(secret: str = "", *, path: Path | None = None, words: bytes | None = 
 
 def made(*named: Recipient) -> tuple[Spec, Kek]:
     return registry.make("recipients", store_id="a store", inputs=inputs(ANNA.secret)._replace(recipients=named))
+
+
+SHARED_WITH_ANNA = made(ANNA.recipient)
+CHANGED = " has a list of recipients that was changed outside kojikey"
 
 
 @pytest.fixture(scope="module")
@@ -155,8 +161,11 @@ def test_without_a_recipient_no_store_is_created() -> None:
 
 def test_more_recipients_than_a_header_holds_are_refused() -> None:
     many = [Recipient(str(pyrage.x25519.Identity.generate().to_public()), "x" * 100) for _ in range(40)]
-    with pytest.raises(UsageError, match="no room"):
+    with pytest.raises(
+        UsageError, match="no room for 41 recipients with keys of this size; nothing was changed"
+    ) as caught:
         made(ANNA.recipient, *many)
+    assert caught.value.hint == "keys of the kind ssh-ed25519 or age1 are the shortest"
 
 
 def test_the_kek_is_nowhere_in_the_spec(shared: tuple[Spec, Kek]) -> None:
@@ -270,6 +279,108 @@ def test_an_interruption_is_not_an_error_of_the_age_library(kind: type[BaseExcep
         guarded(_raising(kind()), "the age library")
 
 
-def test_the_description_names_the_recipients(shared: tuple[Spec, Kek]) -> None:
-    assert registry.describe(shared[0]).endswith("anna, bob, ed25519@laptop, rsa@laptop")
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (1, "one recipient, who opens it with their identity: anna"),
+        (2, "2 recipients, each of whom opens it with their own identity: anna, p1"),
+        (6, "6 recipients, each of whom opens it with their own identity: anna, p1, p2, p3, p4, p5"),
+        (
+            8,
+            "8 recipients, each of whom opens it with their own identity: anna, p1, p2, p3, p4, p5 and 2 more",
+        ),
+    ],
+)
+def test_the_description_names_six_recipients_and_counts_the_others(count: int, text: str) -> None:
+    spec, _ = made(ANNA.recipient, *(identity(f"p{number}").recipient for number in range(1, count)))
+    assert registry.describe(spec) == f"sealed to {text}"
+
+
+def test_the_list_is_authenticated_as_every_release_does_it(shared: tuple[Spec, Kek]) -> None:
+    # Fixed: another form of the text would lock the recipients of all stores out.
+    spec, kek = shared
+    assert isinstance(kek, LocalKek)
+    content = {name: spec[name] for name in ("kid", "recipients", "source")}
+    content["recipients"] = [dict(sorted(entry.items())) for entry in spec["recipients"]]
+    covered = json.dumps(content, separators=(",", ":")).encode("ascii")
+    pseudorandom_key = hmac.digest(bytes(32), kek.reveal(), "sha256")  # HKDF (RFC 5869) without salt
+    derived = hmac.digest(pseudorandom_key, RECIPIENTS + b"\x01", "sha256")
+    assert RECIPIENTS == b"kojikey/1 recipients"
+    assert spec["mac"] == hmac.digest(derived, covered, "sha256").hex()
+
+
+def is_damage_of_header(error: RecordChanged, words: str) -> bool:
+    return error.where == "header" and error.message.endswith(words)
+
+
+@each("mac", [None, "", 7, "é" * 64, "0" * 64])
+def test_a_mac_that_no_release_wrote_is_reported_as_damage(mac: object) -> None:
+    spec = {**SHARED_WITH_ANNA[0], "mac": mac}
+    with pytest.raises(RecordChanged) as caught:
+        registry.load(spec, inputs(ANNA.secret))
+    assert is_damage_of_header(caught.value, CHANGED)
+
+
+@each(
+    ("member", "value"),
+    [
+        ("recipient", "age1"), ("recipient", "hello"), ("comment", "x" * 101), ("comment", None), ("sealed", None),
+        ("sealed", "é"), ("sealed", "x" * (8 * 1024 + 1)), ("added_by", None), ("added_by", "\x1b[2J"),
+        ("added_at", "yesterday"), ("added_at", None),
+    ],
+)  # fmt: skip
+def test_each_member_of_a_recipient_has_its_form(member: str, value: object) -> None:
+    spec = SHARED_WITH_ANNA[0]
+    listed = {**spec, "recipients": [{**spec["recipients"][0], member: value}]}
+    with pytest.raises(RecordChanged) as caught:
+        recipients.listed(listed)
+    assert is_damage_of_header(caught.value, CHANGED)
+
+
+@each(("member", "value"), [("comment", "x" * 100), ("sealed", "x" * (8 * 1024)), ("comment", "")])
+def test_a_member_of_the_greatest_length_is_read(member: str, value: str) -> None:
+    spec = SHARED_WITH_ANNA[0]
+    (found,) = recipients.listed({**spec, "recipients": [{**spec["recipients"][0], member: value}]})
+    assert value in (found.recipient.comment, found.sealed)
+
+
+def resealed(text: str) -> Spec:
+    """Return a spec whose only member holds a text in place of the KEK, with the id of the true one."""
+    spec = SHARED_WITH_ANNA[0]
+    public = pyrage.x25519.Recipient.from_str(ANNA.recipient.text)
+    sealed = pyrage.encrypt(text.encode(), [public], armored=True).decode()
+    return {**spec, "recipients": [{**spec["recipients"][0], "sealed": sealed}]}
+
+
+@pytest.mark.parametrize("text", ["hello", "é", ""])
+def test_a_member_that_holds_no_kek_is_reported_as_damage(text: str) -> None:
+    with pytest.raises(RecordChanged) as caught:
+        registry.load(resealed(text), inputs(ANNA.secret))
+    assert is_damage_of_header(caught.value, " holds something other than a KEK for you")
+
+
+def test_a_member_that_holds_another_kek_is_reported_as_damage() -> None:
+    with pytest.raises(RecordChanged) as caught:
+        registry.load(resealed(base64url.encode(bytes(32))), inputs(ANNA.secret))
+    assert is_damage_of_header(caught.value, " holds a different KEK for you than the one it names")
+
+
+def test_someone_who_is_no_recipient_reads_how_to_become_one(shared: tuple[Spec, Kek], tmp_path: Path) -> None:
+    with pytest.raises(
+        KekMissing, match=r"^none of your identities \(.*\) is one of this store's 4 recipients$"
+    ) as other:
+        registry.load(shared[0], inputs(identity("mallory").secret))
+    assert str(other.value.hint) == (
+        "set KOJIKEY_IDENTITY_FILE to the right one, or ask a recipient to add you: "
+        "kojikey store recipients add RECIPIENT"
+    )
+
+
+def test_someone_without_an_identity_reads_how_to_name_one(
+    shared: tuple[Spec, Kek], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(KekMissing) as caught:
+        registry.load(shared[0], inputs())
+    assert caught.value.hint == "set KOJIKEY_IDENTITY_FILE to your age identity or private SSH key"
     assert recipients.own_recipients(shared[0], inputs(BOB.secret)) == (BOB.recipient.text,)
