@@ -14,6 +14,7 @@ from kojikey.model.key import TestRecord as Record
 from kojikey.model.key_reading import read_keys
 from kojikey.model.minting import MintIntent, RemoteId
 from kojikey.model.ref import Document
+from kojikey.model.timestamps import parsed
 from support.each import each
 
 MOMENT, LATER = "2026-11-23T04:47:00Z", "2028-02-29T23:59:59Z"
@@ -110,6 +111,8 @@ def test_a_document_without_a_member_or_with_one_of_another_type_is_no_key(path:
         (("created_at",), "2026-11-23T04:47:00.000Z"), (("created_at",), "2026-11-23T04:47Z"),
         (("created_at",), "0000-01-01T00:00:00Z"), (("created_at",), "2026-W47-1T04:47:00Z"),
         (("rotated_at",), "today"), (("next_version",), 3), (("rotate_after_days",), -1),
+        (("rotate_after_days",), 36_501), (("rotate_after_days",), 2**70),
+        (("versions", 2, "pending", "rotate_after_days"), 2**70),
         (("minting", "begun_at"), "today"), (("unfound", 0, "admin_account"), "Not A Name"),
         (("versions", 0, "number"), 2), (("versions", 0, "number"), 0), (("versions", 0, "stage"), "current"),
         (("versions", 1, "stage"), "previous"), (("versions", 1, "stage"), "next"), (("versions",), []),
@@ -159,3 +162,4 @@ def test_every_key_that_is_read_can_be_shown_and_used(path: tuple[Any, ...], val
         assert text_of(key.as_document()).isascii()
         assert all(text.isprintable() for text in (key.account, key.label or "", *key.models, key.current.base_url))
         assert read_keys([text_of(key.as_document())]) == [key]
+        assert key.rotation_due(parsed(MOMENT)) in (False, True)

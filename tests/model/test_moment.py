@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from kojikey.model.errors import UsageError
-from kojikey.model.timestamps import moment_or_span, parsed, short_span, span, stamp
+from kojikey.model.timestamps import later, moment_or_span, parsed, short_span, span, stamp
 
 
 @pytest.mark.parametrize("year", [1, 27, 999, 2026, 9999])
@@ -52,6 +52,14 @@ def test_the_longest_span_gives_a_valid_moment_in_both_directions(text: str) -> 
     assert parsed(moment_or_span(text, what="--since"))
     assert parsed(stamp(datetime.now(UTC) - length))
     assert length <= timedelta(days=36500)
+
+
+@pytest.mark.parametrize(
+    ("moment", "meant"),
+    [("2026-12-01T00:00:00Z", "2026-12-02T00:00:00Z"), ("9999-12-31T23:59:58Z", "9999-12-31T23:59:59Z")],
+)
+def test_a_moment_after_a_span_is_at_the_latest_the_end_of_the_calendar(moment: str, meant: str) -> None:
+    assert stamp(later(parsed(moment), timedelta(days=1))) == meant
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from support.servers.lossy import Lossy
 from support.servers.postgres import Server
 
 KEY, ACCOUNT = key_ref("acme", "elevenlabs"), account_ref("acme")
-COMMIT = b"COMMIT"
+COMMIT = b"COMMIT\0"  # the statement, not "READ COMMITTED"
 SETTINGS = b"lock_timeout"  # the first statement of every change
 
 

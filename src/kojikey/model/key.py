@@ -16,13 +16,14 @@ from msgspec import Meta, Struct, structs
 from kojikey.model.masking import VISIBLE
 from kojikey.model.minting import MintIntent, RemoteId
 from kojikey.model.ref import Document
-from kojikey.model.timestamps import parsed
+from kojikey.model.timestamps import LONGEST, parsed
 from kojikey.model.verdict import Outcome, Verdict
 
 EXPIRING = timedelta(days=14)
 """By default a key is due for rotation from this time before it expires."""
 
 Count = Annotated[int, Meta(ge=0)]
+Days = Annotated[int, Meta(ge=0, le=LONGEST.days)]
 
 
 class Stage(StrEnum):
@@ -108,7 +109,7 @@ class Key(Struct, frozen=True, gc=False):
     label: str | None
     models: tuple[str, ...]
     capabilities: tuple[str, ...]
-    rotate_after_days: Count | None
+    rotate_after_days: Days | None
     rotated_at: str | None
     minting: MintIntent | None = None
     unfound: tuple[MintIntent, ...] = ()

@@ -35,7 +35,7 @@ _PENDING: dict[str, Callable[[object], Any]] = {
     "models": validators.texts,
     "capabilities": validators.texts,
     "label": validators.text,
-    "rotate_after_days": validators.count,
+    "rotate_after_days": validators.days,
 }
 
 

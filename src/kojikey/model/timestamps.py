@@ -9,7 +9,8 @@ from kojikey.model.errors import Effect, UsageError
 
 _STAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 _SPAN = re.compile(r"([0-9]{1,6})([smhdwy])")
-_LONGEST = timedelta(days=36_500)  # a date that is computed from today must be before the year 10000
+LONGEST = timedelta(days=36_500)
+"""The longest span that is accepted: a date that is computed from today must be before the year 10000."""
 _UNITS = {
     "s": timedelta(seconds=1),
     "m": timedelta(minutes=1),
@@ -42,6 +43,14 @@ def parsed(text: str) -> datetime:
     if not _STAMP.fullmatch(text):
         raise ValueError("not a stamp")
     return datetime.fromisoformat(text)
+
+
+def later(moment: datetime, by: timedelta) -> datetime:
+    """Return a moment after a span, at the latest the end of the calendar: another machine's clock may be far off."""
+    try:
+        return moment + by
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC)
 
 
 def span(text: str, *, what: str) -> timedelta:
@@ -78,7 +87,7 @@ def short_span(text: str, *, what: str) -> timedelta:
 
 def _length(match: re.Match[str], *, what: str) -> timedelta:
     length = int(match[1]) * _UNITS[match[2]]
-    if length > _LONGEST:
+    if length > LONGEST:
         raise UsageError(
             f"{what} takes a span of at most 36500d, a hundred years", hint=f"{what} 90d", effect=Effect.NOTHING_DONE
         )

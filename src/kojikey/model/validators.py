@@ -71,6 +71,16 @@ def count(value: object) -> int:
     return value
 
 
+def days(value: object) -> int:
+    """Return a span in whole days, at most the longest that is accepted."""
+    from kojikey.model.timestamps import LONGEST
+
+    found = count(value)
+    if found > LONGEST.days:
+        raise ValueError("not a span")
+    return found
+
+
 def flag(value: object) -> bool:
     """Return true or false."""
     if not isinstance(value, bool):

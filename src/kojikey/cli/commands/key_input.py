@@ -27,7 +27,7 @@ from kojikey.cli.prompts import read_key
 from kojikey.model.errors import Effect, UsageError
 from kojikey.model.next_step import next_step
 from kojikey.model.secret import Secret
-from kojikey.model.timestamps import moment_or_span, now, parsed, span
+from kojikey.model.timestamps import later, moment_or_span, now, parsed, span
 from kojikey.operations.key_settings import KeySettings
 from kojikey.providers.catalog import Catalog
 from kojikey.providers.definition import Definition
@@ -177,7 +177,7 @@ def read_rotate_after(call: Call, terminal: Terminal) -> int | None:
 
 def note_next_rotation(terminal: Terminal, created_at: str, days: int) -> None:
     """Print when the next rotation is due for a version that was created at ``created_at`` (RFC 3339)."""
-    due = parsed(created_at) + timedelta(days=days)
+    due = later(parsed(created_at), timedelta(days=days))
     terminal.note(f"--rotate-after: the next rotation is due on {due:%Y-%m-%d}")
 
 

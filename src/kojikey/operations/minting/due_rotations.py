@@ -17,7 +17,7 @@ from msgspec import structs
 from kojikey.model.errors import KojikeyError, RecordChanged, VersionNotFound
 from kojikey.model.key import EXPIRING, Key, Stage
 from kojikey.model.management_errors import MintUnfinished
-from kojikey.model.timestamps import now, parsed, stamp
+from kojikey.model.timestamps import later, now, parsed, stamp
 from kojikey.operations import rotating
 from kojikey.operations.key_records import key_of, scan_keys
 from kojikey.operations.listing import disabled_accounts
@@ -200,5 +200,5 @@ def _retired_after(result: ChangeResult, grace: timedelta) -> ChangeResult:
     if report is None or report.revoke_after is None or key is None or key.rotated_at is None:
         return result
     return structs.replace(
-        result, at_provider=structs.replace(report, revoke_after=stamp(parsed(key.rotated_at) + grace))
+        result, at_provider=structs.replace(report, revoke_after=stamp(later(parsed(key.rotated_at), grace)))
     )

@@ -10,14 +10,13 @@ import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 from kojikey.model.errors import Effect, NotFound
 from kojikey.model.management_errors import CannotMint
 from kojikey.model.minting import RemoteId
 from kojikey.model.secret import Secret
-from kojikey.model.timestamps import parsed, stamp
+from kojikey.model.timestamps import later, parsed, stamp
 from kojikey.providers.management.base import CopyPlan, KeyManagement, RemoteKey, Wanted
 
 _PLAIN = re.compile(r"[^a-z0-9._+-]+")
@@ -168,7 +167,7 @@ def _expiry(template: RemoteKey, now: str) -> str | None:
     life = parsed(template.expires_at) - parsed(template.created_at)
     if life.total_seconds() <= 0:
         return None
-    return stamp(datetime.fromtimestamp(parsed(now).timestamp(), UTC) + life)
+    return stamp(later(parsed(now), life))
 
 
 def new_token() -> str:

@@ -7,18 +7,26 @@ documents.
 from __future__ import annotations
 
 import logging
+import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, LiteralString
+from typing import TYPE_CHECKING, Any, LiteralString
 
 import psycopg
-from psycopg import Connection
+from psycopg import Connection, IsolationLevel
 
 from kojikey.model.errors import Effect, StoreCorrupt, StoreNotFound, StoreVersion
 from kojikey.model.next_step import Hint, next_step
 from kojikey.stores.postgres.address import Address
 from kojikey.stores.postgres.schema import GUARDED, MIGRATIONS, OLDEST, VERSION
+
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    from psycopg.abc import PQGen
+
+    _Result = TypeVar("_Result")
 
 Rows = list[tuple[Any, ...]]
 # psycopg logs broken connections, which Python prints to stderr if there is no handler
@@ -28,14 +36,44 @@ _LOST = ("08", "57P", "25P03", "25006")
 """SQLSTATEs after which a new connection may succeed. 25006: the former primary is a standby now."""
 
 
+class _PatientConnection(Connection[tuple[Any, ...]]):
+    """A connection that closes itself after ``patience`` seconds in which a statement waits and the server is silent.
+
+    A server that is frozen, or that waits for its disk or for a synchronous standby, keeps its connections open. Its
+    own time limits do not end then, and the network notices nothing.
+    """
+
+    patience: float
+
+    def wait(self, gen: PQGen[_Result], *arguments: Any, **settings: Any) -> _Result:
+        """Do a step of the protocol. Raises ``OperationalError`` if the server is silent for too long."""
+        return super().wait(self._watched(gen), *arguments, **settings)
+
+    def _watched(self, gen: PQGen[_Result]) -> PQGen[_Result]:
+        heard = time.monotonic()
+        try:
+            wanted = next(gen)
+            while True:
+                ready = yield wanted  # nothing is ready: psycopg asks ten times a second
+                if ready:
+                    heard = time.monotonic()
+                elif time.monotonic() - heard > self.patience:
+                    self.pgconn.finish()
+                    raise psycopg.OperationalError("the server is silent")
+                wanted = gen.send(ready)
+        except StopIteration as end:
+            result: _Result = end.value
+            return result
+
+
 class ServerConnection:
     """One connection at a time. After :meth:`drop` the next use opens another.
 
-    ``lock_timeout``: the seconds that a statement waits for a lock.
+    ``lock_timeout``: the seconds that a statement waits for a lock. ``patience``: see :class:`_PatientConnection`.
     """
 
-    def __init__(self, address: Address, *, lock_timeout: float = 5.0) -> None:
-        self.address = address
+    def __init__(self, address: Address, *, lock_timeout: float = 5.0, patience: float = 30.0) -> None:
+        self.address, self._patience = address, patience
         self._lock_timeout = f"{round(lock_timeout * 1000)}ms"
         self._connection: Connection[tuple[Any, ...]] | None = None
         self._closing: weakref.finalize[..., ServerConnection] | None = None
@@ -61,13 +99,18 @@ class ServerConnection:
         if self._connection is None:
             try:
                 # prepare_threshold: a pooler may run each statement in another session
-                self._connection = psycopg.connect(
+                connection = _PatientConnection.connect(
                     self.address.conninfo.reveal(), autocommit=True, prepare_threshold=None
                 )
             except (psycopg.Error, OSError) as error:
                 from kojikey.stores.postgres.errors import not_connected
 
                 raise not_connected(error, self.address) from None
+            connection.patience = self._patience
+            # in a stricter level, which may be the database's default, a change that came second would be an error of
+            # the server, not a conflict
+            connection.isolation_level = IsolationLevel.READ_COMMITTED
+            self._connection = connection
             # a command ends without closing its store, and psycopg warns of a connection that was not closed
             self._closing = weakref.finalize(self, self._connection.close)
         return self._connection

@@ -45,7 +45,8 @@ _LOCKED = ErrorTemplate(
 _READ_ONLY = ErrorTemplate(
     StoreReadOnly,
     "is a read-only standby, or was set to read-only",
-    "name all servers in the URL (postgresql://USER@HOST1,HOST2/DATABASE): the one that accepts changes is used",
+    "name all servers in the URL (postgresql://USER@HOST1,HOST2/DATABASE): the one that accepts changes is used; "
+    "if the role or the database is set to read-only, target_session_attrs=any in the URL reads it",
 )
 _NO_PRIMARY = ErrorTemplate(
     StoreReadOnly,

@@ -52,10 +52,12 @@ LEDGER: tuple[LiteralString, ...] = (
 VERSION: LiteralString = "SELECT max(version) FROM kojikey.migrations"
 
 # First in every transaction: the time to wait for a lock, and a search path with PostgreSQL's own schema only (else a
-# role that may create functions in another schema could make others run them). For this transaction only, because a
-# pooler passes the session to others.
+# role that may create functions in another schema could make others run them). With row_security off, which may be a
+# role's default, the server refuses every statement that a policy limits. For this transaction only, because a pooler
+# passes the session to others.
 GUARDED: LiteralString = (
-    "SELECT pg_catalog.set_config('search_path', 'pg_catalog', true), pg_catalog.set_config('lock_timeout', %s, true)"
+    "SELECT pg_catalog.set_config('search_path', 'pg_catalog', true), pg_catalog.set_config('lock_timeout', %s, true),"
+    " pg_catalog.set_config('row_security', 'on', true)"
 )
 # Then in every change: the version of the schema, and the setting that a commit is on disk (and on the synchronous
 # standby, if there is one) before it is acknowledged.

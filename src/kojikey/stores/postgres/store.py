@@ -113,16 +113,17 @@ class _Work(NamedTuple):
 class PostgresStore(Store):
     """A store in a database. The first verb connects, also after :meth:`close`.
 
-    ``lock_timeout``: the seconds that a change waits for another one.
+    ``lock_timeout``: the seconds that a change waits for another one. ``patience``: those that a statement waits for a
+    server that says nothing.
     """
 
     has_roles = True
     shared_by = next_step("store grant", "ACCOUNT", "ROLE")
 
-    def __init__(self, address: Address, *, lock_timeout: float = 5.0) -> None:
+    def __init__(self, address: Address, *, lock_timeout: float = 5.0, patience: float = 30.0) -> None:
         self.place = address.place
         self._address = address
-        self._server = ServerConnection(address, lock_timeout=lock_timeout)
+        self._server = ServerConnection(address, lock_timeout=lock_timeout, patience=patience)
 
     def close(self) -> None:
         """Release all resources. Safe to repeat."""
