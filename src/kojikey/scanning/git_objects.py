@@ -66,18 +66,18 @@ class ObjectSearch:
         return process
 
     def _object(self, name: str, stream: object, tally: Tally) -> Generator[InObject, None, bool]:
-        """Yield the finds in the next object that git writes; return whether git wrote all of it."""
+        """Yield the finds in the next object that git writes; return whether git goes on with the one after it."""
         assert isinstance(stream, BufferedReader)  # noqa: S101 - a process that was started with a pipe has one
         words = stream.readline().split()
-        is_whole = bool(words)
+        goes_on = bool(words)  # also after an object that git does not have
         if len(words) == 3 and words[2].isdigit():
             tally.objects += 1
             yield from self._finds(name, words[1].decode("ascii"), int(words[2]), stream)
-            is_whole = stream.read(1) == _END
-            if is_whole:
+            goes_on = stream.read(1) == _END
+            if goes_on:
                 return True
         tally.could_not_read(f"{self._git.folder}: object {name}", "missing or damaged")
-        return is_whole
+        return goes_on
 
     def _finds(self, name: str, kind: str, size: int, stream: BufferedReader) -> Iterator[InObject]:
         if size > WINDOW:

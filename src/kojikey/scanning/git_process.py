@@ -61,11 +61,7 @@ class Git:
                 stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             )  # fmt: skip
         except (FileNotFoundError, PermissionError):
-            raise UsageError(
-                "git was not found, and --git and --staged need it",
-                hint="install git, or leave out the option to scan files",
-                effect=Effect.NOTHING_READ,
-            ) from None
+            raise _no_git() from None
         _widen(process)
         return process
 
@@ -81,14 +77,21 @@ class Git:
                 check=False,
             )  # fmt: skip
         except (FileNotFoundError, PermissionError):
-            self.start(*arguments)
-            raise
+            raise _no_git() from None
         return ended.returncode, ended.stdout, ended.stderr
 
     def line(self, *arguments: str, given: bytes = b"") -> str | None:
         """Return the line that git prints, None if it fails."""
         status, out, _ = self.ask(*arguments, given=given)
         return out.decode("ascii", "replace").strip() if status == 0 else None
+
+
+def _no_git() -> UsageError:
+    return UsageError(
+        "git was not found, and --git and --staged need it",
+        hint="install git, or leave out the option to scan files",
+        effect=Effect.NOTHING_READ,
+    )
 
 
 def _widen(process: subprocess.Popen[bytes]) -> None:

@@ -28,7 +28,7 @@ from kojikey.model.errors import (
 from kojikey.model.next_step import Hint, next_step
 from kojikey.model.ref import HEADER, Document, Ref, account_ref
 from kojikey.stores.base import Change, Description, EventRow, Query, Store, Stored, encoded, new_revision
-from kojikey.stores.dynamodb import items as items
+from kojikey.stores.dynamodb import items
 from kojikey.stores.dynamodb.errors import UNKNOWN, UNKNOWN_HINT, missing, refused, translated, trouble_of
 
 T = TypeVar("T")
