@@ -230,7 +230,9 @@ _kojikey_offer() {
     variable) mapfile -t COMPREPLY < <(compgen -A export -- "$current") ;;
     choices:*) _kojikey_words "${1#choices:}" ;;
     *)
-      _kojikey_among "" < <("$program" complete "$1" "${context[@]}" </dev/null 2>/dev/null)
+      local -a of=()  # capabilities are those of the provider that stands after the command
+      if [[ $1 == capability && ${COMP_WORDS[2]} =~ ^[a-z][a-z0-9_]*$ ]]; then of=("${COMP_WORDS[2]}"); fi
+      _kojikey_among "" < <("$program" complete "$1" "${of[@]}" "${context[@]}" </dev/null 2>/dev/null)
       if [[ $1 == kek ]]; then compopt -o nospace 2>/dev/null; fi
       ;;
   esac

@@ -70,6 +70,11 @@ function __kojikey_offer
     if contains -- "$context[-1]" --account -a --store -s
         set -e context[-1]
     end
+    # Capabilities are those of the provider that stands after the command.
+    set -l words (__kojikey_words)
+    if test "$argv[1]" = capability; and string match -qr '^[a-z][a-z0-9_]*$' -- "$words[2]"
+        set -p context $words[2]
+    end
     # Only plain words are offered, whatever the program prints.
     $program complete $argv[1] $context </dev/null 2>/dev/null | string match -r -- '^[A-Za-z0-9][A-Za-z0-9._@+:/-]*$'
 end

@@ -340,8 +340,10 @@ Register-ArgumentCompleter -Native -CommandName kojikey -ScriptBlock {
         if ($kind -eq 'variable') { Offer @((Get-ChildItem env:).Name) }
         elseif ($kind -like 'choices:*') { Offer @($kind.Substring(8).Split(' ')) }
         elseif ($kind -and $kind -ne 'file') {
+            # Capabilities are those of the provider that stands after the command.
+            $of = @(if ($kind -eq 'capability' -and $words[1] -cmatch '^[a-z][a-z0-9_]*$') { $words[1] })
             # Only plain words are offered, whatever the program prints.
-            $found = @(& $program complete $kind @context 2>$null)
+            $found = @(& $program complete $kind @of @context 2>$null)
             Offer @($found | Where-Object { $_ -cmatch '^[A-Za-z0-9][A-Za-z0-9._@+:/-]*$' })
         }
     }

@@ -7,7 +7,7 @@ import pytest
 from kojikey.model.errors import StoreNotFound
 from kojikey.model.ref import HEADER, key_ref
 from kojikey.stores import base
-from kojikey.stores.base import Change, Query, Stored, new_revision, slot_of
+from kojikey.stores.base import Change, Stored, new_revision, slot_of
 from kojikey.stores.memory import MemoryStore
 
 
@@ -53,4 +53,4 @@ def test_a_page_of_an_engine_without_pages_is_bounded(monkeypatch: pytest.Monkey
     store.create({"format": 1})
     for number in range(7):
         store.commit([Change(key_ref(f"account-{number}", "elevenlabs"), {"number": number}, None)])
-    assert [len(page) for page in store._pages(Query())] == [3, 3, 1]
+    assert [len(page) for page in store.pages()] == [3, 3, 1]

@@ -21,8 +21,10 @@ _HEAD = r"""#compdef kojikey
 
 # Offers the values of a kind, which the program itself prints.
 _kojikey_offer() {
-  local -a values context
+  local -a values context of
   local word next=
+  # Capabilities are those of the provider that stands after the command.
+  if [[ $1 == capability && ${kojikey_words[3]} =~ '^[a-z][a-z0-9_]*$' ]]; then of=(${kojikey_words[3]}); fi
   for word in ${kojikey_words[2,-1]}; do
     if [[ -n $next ]]; then context+=($next ${(Q)word}); next=; fi
     case $word in
@@ -30,7 +32,7 @@ _kojikey_offer() {
       --account|-a|--store|-s) next=$word ;;
     esac
   done
-  values=(${(f)"$(${~kojikey_words[1]} complete $1 $context 2>/dev/null </dev/null)"})
+  values=(${(f)"$(${~kojikey_words[1]} complete $1 $of $context 2>/dev/null </dev/null)"})
   # Only plain words are offered, whatever the program prints.
   setopt localoptions extendedglob
   values=(${(M)values:#[A-Za-z0-9][A-Za-z0-9._@+:/-]#})
