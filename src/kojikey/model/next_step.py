@@ -83,8 +83,11 @@ def commands_of(text: str) -> tuple[NextCommand, ...]:
 
 
 def typed_commands(text: str) -> tuple[str, ...]:
-    """Return the commands that a hint suggests as they stand in it, none for a plain ``str``."""
-    return tuple(map(_text, commands_of(text)))
+    """Return the commands that a hint suggests as they stand in it, none for a plain ``str``.
+
+    The longest comes first, so that a search for them does not find one inside another.
+    """
+    return tuple(sorted(map(_text, commands_of(text)), key=len, reverse=True))
 
 
 def with_commands(text: str, change: Callable[[NextCommand], str | NextCommand]) -> str:
