@@ -203,6 +203,10 @@ def test_two_rollbacks_restore_the_first_state(sample_store: SampleStore) -> Non
     rollback(sample_store.open_store())
     assert sample_store.held() == Held(NEW, None, OLD)
     assert sample_store.actions() == ["added", "staged", "promoted", "rolled_back", "rolled_back"]
+    assert [event["reason"] for event in sample_store.events()] == [None, None, None, "ok", "ok"]
+    key = sample_store.key()
+    assert key is not None
+    assert [each.last_test.reason if each.last_test else None for each in key.versions] == ["ok", "ok"]
 
 
 def test_the_times_of_a_promotion_are_saved_with_the_key_and_its_version(

@@ -142,8 +142,9 @@ def test_a_version_removed_during_its_test_gets_no_outcome(
         Reason.TIMEOUT, meanwhile=lambda: named(rotation.retire, sample_store, sample_store.opener(), Reason.REVOKED)
     )
     more = {"approve": no} if step is rotation.rollback else {}
-    with pytest.raises(ChangedMeanwhile):
+    with pytest.raises(ChangedMeanwhile) as caught:
         step(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER, test=tester, **more)
+    assert caught.value.ref == KEY
     assert sample_store.held() == Held(NEW)
     assert "tested" not in sample_store.actions()
 
