@@ -13,46 +13,29 @@ from kojikey.model.errors import Conflict, VersionNotFound
 from kojikey.model.key import Key, Stage, Version
 from kojikey.model.management_errors import ManagementRefused, ManagementUnavailable, Refusal
 from kojikey.model.minting import RemoteId
-from kojikey.model.ref import key_ref
 from kojikey.model.verdict import Reason
-from kojikey.operations.key_records import key_of
 from kojikey.operations.minting import retiring
-from kojikey.operations.minting.provider_ids import proved_id
 from kojikey.operations.minting.retiring import Revoker
 from kojikey.operations.results import ChangeResult
-from kojikey.stores.base import Change
-from support.keys_at_provider import LOST, PARENT, REFUSED, ByValue, KeysAtProvider, OnlyDisabling
+from support.keys_at_provider import (
+    LOST,
+    PARENT,
+    REFUSED,
+    ByValue,
+    KeysAtProvider,
+    OnlyDisabling,
+    change,
+    give_ids,
+)
 from support.sample_store import ACCOUNT, ADAPTERS, NEW, OLD, PROVIDER, THIRD, FakeTester, Held, SampleStore
 
 IDS = {1: "id-old", 2: "id-new"}
-
-
-def change(sample_store: SampleStore, **members: object) -> None:
-    """Write members of the key as no operation does; ``versions`` are replaced by number."""
-    store = sample_store.opener()
-    stored = store.read(key_ref(ACCOUNT, PROVIDER))
-    assert stored is not None
-    document = structs.replace(key_of(stored), **members).as_document()
-    store.commit((Change(stored.ref, document, stored.revision),), ())
 
 
 def saved_key(sample_store: SampleStore) -> Key:
     key = sample_store.key()
     assert key is not None
     return key
-
-
-def give_ids(sample_store: SampleStore, ids: dict[int, str]) -> None:
-    """Save ids at the provider with the versions of these numbers."""
-    sealer = sample_store.open_store().sealer(ACCOUNT)
-
-    def with_id(version: Version) -> Version:
-        if version.number not in ids:
-            return version
-        plain = RemoteId(ids[version.number], PARENT, "", "a name", is_minted=True, proof="")
-        return structs.replace(version, at_provider=proved_id(sealer, PROVIDER, version.number, plain))
-
-    change(sample_store, versions=tuple(map(with_id, saved_key(sample_store).versions)))
 
 
 @pytest.fixture

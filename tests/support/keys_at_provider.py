@@ -1,6 +1,7 @@
 """A provider's key management in memory, for unit tests of minting and retiring.
 
-Owns: the keys that exist there, and failures before and after a request. Must not: assert what an operation does.
+Owns: the keys that exist there, failures before and after a request, and ids in a store. Must not: assert
+what an operation does.
 """
 
 from __future__ import annotations
@@ -9,9 +10,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from msgspec import structs
+
+from kojikey.model.key import Version
 from kojikey.model.management_errors import ManagementRefused, ManagementUnavailable, Refusal
+from kojikey.model.minting import RemoteId
+from kojikey.model.ref import key_ref
 from kojikey.model.secret import Secret
+from kojikey.operations.key_records import key_of
+from kojikey.operations.minting.provider_ids import proved_id
 from kojikey.providers.management.base import Ability, CopyPlan, Created, KeyManagement, RemoteKey, Wanted
+from kojikey.stores.base import Change
+from support.sample_store import ACCOUNT, PROVIDER, SampleStore
 
 PARENT = "team-1"
 REFUSED = ManagementRefused("the admin key may not do that", Refusal.PERMISSION)
@@ -24,6 +34,29 @@ def again(error: ManagementRefused | ManagementUnavailable) -> ManagementRefused
     if isinstance(error, ManagementRefused):
         return ManagementRefused(error.message, error.refusal)
     return ManagementUnavailable(error.message, is_uncertain=error.is_uncertain)
+
+
+def change(sample_store: SampleStore, **members: object) -> None:
+    """Write members of the key as no operation does; ``versions`` are replaced by number."""
+    store = sample_store.opener()
+    stored = store.read(key_ref(ACCOUNT, PROVIDER))
+    assert stored is not None
+    document = structs.replace(key_of(stored), **members).as_document()
+    store.commit((Change(stored.ref, document, stored.revision),), ())
+
+
+def give_ids(sample_store: SampleStore, ids: dict[int, str]) -> None:
+    """Save ids at the provider with the versions of these numbers."""
+    sealer, key = sample_store.open_store().sealer(ACCOUNT), sample_store.key()
+    assert key is not None
+
+    def with_id(version: Version) -> Version:
+        if version.number not in ids:
+            return version
+        plain = RemoteId(ids[version.number], PARENT, "", "a name", is_minted=True, proof="")
+        return structs.replace(version, at_provider=proved_id(sealer, PROVIDER, version.number, plain))
+
+    change(sample_store, versions=tuple(map(with_id, key.versions)))
 
 
 class KeysAtProvider(KeyManagement):

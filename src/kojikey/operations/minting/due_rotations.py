@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from msgspec import structs
 
-from kojikey.model.errors import KojikeyError, RecordChanged, VersionNotFound
+from kojikey.model.errors import ChangedMeanwhile, KojikeyError, NotFound, RecordChanged
 from kojikey.model.key import EXPIRING, Key, Stage
 from kojikey.model.management_errors import MintUnfinished
 from kojikey.model.timestamps import later, now, parsed, stamp
@@ -146,8 +146,8 @@ async def carry_out(
                 continue
             result = await _done(open_store, due.key, task, tools)
         except KojikeyError as error:
-            if task is Task.RETIRE and isinstance(error, VersionNotFound):
-                continue  # another process dropped the version during its test
+            if _was_overtaken(open_store, due.key, task, error):
+                continue
             results.append(DueResult(due.key, task, error=error))
             break
         results.append(DueResult(due.key, task, result and _retired_after(result, grace)))
@@ -173,6 +173,16 @@ def _is_done(open_store: OpenStore, listed: Key, task: Task) -> bool:
     if key.minting != listed.minting:
         raise MintUnfinished(key.account, key.provider)
     return False
+
+
+def _was_overtaken(open_store: OpenStore, listed: Key, task: Task, error: KojikeyError) -> bool:
+    """Return whether a retirement failed because another process dropped the version, for example during its test."""
+    if task is not Task.RETIRE or not isinstance(error, NotFound | ChangedMeanwhile):
+        return False
+    try:
+        return _is_done(open_store, listed, task)
+    except KojikeyError:
+        return False  # the first error is reported
 
 
 def _sealed(key: Key, stage: Stage) -> str | None:
