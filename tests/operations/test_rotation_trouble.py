@@ -65,8 +65,22 @@ def test_an_error_of_the_store_after_staging_says_that_the_value_is_staged(
     assert "the new key was staged before that, as version 2, and is not lost" in told
     assert "nothing was changed" not in told
     assert "not made" not in told
-    assert caught.value.hint == f"kojikey rotate {PROVIDER} --resume"
+    assert caught.value.hint == f"kojikey rotate {PROVIDER} --account {ACCOUNT} --resume"
     assert sample_store.held() == Held(OLD, staged=NEW)
+
+
+def test_an_unknown_outcome_after_staging_stays_unknown_and_names_the_command_that_shows_it(
+    sample_store: SampleStore,
+) -> None:
+    sample_store.add()
+    error = StoreUnreachable("here", "lost its connection", effect=Effect.OUTCOME_UNKNOWN)
+    faulty = FaultyStore(sample_store.opener(), error, at=2, after=True)
+    with pytest.raises(StoreUnreachable, match=f"{Effect.OUTCOME_UNKNOWN}, but the new key was staged") as caught:
+        sample_store.rotate(open_store=sample_store.open_store(faulty))
+    hint = str(caught.value.hint)
+    assert hint.startswith(f"kojikey history {PROVIDER}")
+    assert f"kojikey rotate {PROVIDER}" in hint
+    assert sample_store.held() == Held(NEW, previous=OLD)
 
 
 def test_an_error_of_the_kek_after_staging_says_that_the_value_is_staged(sample_store: SampleStore) -> None:

@@ -305,7 +305,7 @@ def test_an_unknown_outcome_is_reported_with_the_command_that_finds_out(
         return answer if len(front.seen) == 1 else DROPPED
 
     front.script = after_the_first
-    with pytest.raises(StoreUnreachable, match="it is not known whether the last change was made") as raised:
+    with pytest.raises(StoreUnreachable, match="it is not known whether the change was made") as raised:
         store.commit([Change(KEY, {"n": 1}, None)], [EVENT])
     assert "nothing was changed" not in str(raised.value)
     assert raised.value.hint

@@ -102,6 +102,18 @@ def test_a_side_file_that_others_can_use_is_refused(path: Path, side: str) -> No
     assert raised.value.hint == f"chmod 600 {beside}"
 
 
+@pytest.mark.parametrize("make", [lambda beside: beside.symlink_to("/etc/hostname"), Path.mkdir, os.mkfifo])
+def test_a_side_file_that_is_no_file_is_refused_and_its_target_keeps_its_mode(
+    path: Path, make: Callable[[Path], object]
+) -> None:
+    beside = path.with_name(path.name + "-journal")
+    make(beside)
+    with pytest.raises(StoreCorrupt, match="other than a file in place of its journal") as raised:
+        SqliteStore(str(path)).open()
+    mend(raised.value.hint)
+    assert SqliteStore(str(path)).open().document == {"format": 1}
+
+
 def test_the_command_of_a_hint_is_quoted_for_the_shell(tmp_path: Path) -> None:
     path = tmp_path / "it's mine; touch x" / "keys.db"
     made(path)

@@ -170,6 +170,10 @@ def uses(store: Store) -> list[Callable[[], object]]:
         ["UPDATE header SET document = 7"],
         [f"UPDATE header SET document = '{'[' * 100_000}'"],
         ["ALTER TABLE header RENAME COLUMN document TO body"],
+        [
+            "ALTER TABLE keys RENAME TO hidden",
+            "CREATE VIRTUAL TABLE keys USING fts5(account, provider, tested_at, slot, revision, document)",
+        ],
         ["PRAGMA user_version = 0"],
         ["PRAGMA user_version = -1"],
     ],

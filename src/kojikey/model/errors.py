@@ -82,6 +82,7 @@ class Effect:
     NOTHING_TESTED = "nothing was tested"
     NOTHING_UNLOCKED = "nothing was unlocked"
     NOTHING_WRITTEN = "nothing was written"
+    OUTCOME_UNKNOWN = "it is not known whether the change was made"
     STORE_UNCHANGED = "the store was not changed"
 
 

@@ -24,7 +24,7 @@ from kojikey.model.errors import (
 )
 from kojikey.model.key import Key, Stage, Version
 from kojikey.model.management_errors import NotRetired
-from kojikey.model.next_step import next_step
+from kojikey.model.next_step import Hint, next_step
 from kojikey.model.secret import Secret
 from kojikey.model.timestamps import now
 from kojikey.model.verdict import Outcome, Verdict
@@ -101,7 +101,7 @@ async def rotate(
     try:
         return await _test_and_promote(open_store, begun, test=test, approve=approve, in_store=in_store)
     except (StoreUnavailable, CannotOpen) as error:
-        _add_that_it_is_staged(error, new.provider, begun.version)
+        _add_that_it_is_staged(error, new, begun.version)
         raise
 
 
@@ -115,10 +115,16 @@ def _begin(open_store: OpenStore, new: Replacement) -> _Chosen | ChangeResult:
     return _stage(open_store, new, stored)
 
 
-def _add_that_it_is_staged(error: KojikeyError, provider: str, staged: Version) -> None:
+def _add_that_it_is_staged(error: KojikeyError, new: Replacement, staged: Version) -> None:
     """Replace the effect and the hint of an error after staging: that its own step changed nothing would mislead."""
-    error.effect = f"the new key was staged before that, as version {staged.number}, and is not lost"
-    error.hint = next_step("rotate", provider, "--resume")
+    saved = f"the new key was staged before that, as version {staged.number}, and is not lost"
+    resume = next_step("rotate", new.provider, "--resume", account=new.account)
+    if error.effect != Effect.OUTCOME_UNKNOWN:
+        error.effect, error.hint = saved, resume
+        return
+    error.effect = f"{Effect.OUTCOME_UNKNOWN}, but {saved}"
+    look = next_step("history", new.provider, account=new.account)
+    error.hint = Hint(look, " shows which version is in use; if the new one still is staged: ", resume)
 
 
 async def resume(

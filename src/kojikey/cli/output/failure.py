@@ -36,6 +36,15 @@ class Failure(NamedTuple):
 
         return cls(code_of(error), str(error), hint_of(error))
 
+    @classmethod
+    def of_run(cls, error: KojikeyError, done: str) -> Failure:
+        """Return the error that stopped a run over many keys as a failure; ``done`` says how far the run came."""
+        from kojikey.model.errors import Effect
+
+        # only the last step changed nothing
+        what = error.message if error.effect in (Effect.NOTHING_CHANGED, Effect.CHANGE_NOT_MADE) else str(error)
+        return cls.of(error)._replace(message=f"{what}; {done}")
+
     def as_json(self) -> dict[str, Any]:
         """Return the member ``error`` of a JSON document."""
         return {"code": self.code.label, "message": self.message, "hint": self.hint}

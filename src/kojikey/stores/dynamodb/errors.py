@@ -34,7 +34,6 @@ from kojikey.model.next_step import Hint, next_step
 from kojikey.model.ref import Ref
 from kojikey.stores.error_template import ErrorTemplate
 
-UNKNOWN = "it is not known whether the last change was made"
 UNKNOWN_HINT = Hint(next_step("list"), " and ", next_step("history"), " show whether it was; no change is made in part")
 
 _LIMITS = "see the table's throughput and the account's quotas in CloudWatch, or try again later"

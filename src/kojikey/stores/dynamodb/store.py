@@ -29,7 +29,7 @@ from kojikey.model.next_step import Hint, next_step
 from kojikey.model.ref import HEADER, Document, Ref, account_ref
 from kojikey.stores.base import Change, Description, EventRow, Query, Store, Stored, encoded, new_revision
 from kojikey.stores.dynamodb import items
-from kojikey.stores.dynamodb.errors import UNKNOWN, UNKNOWN_HINT, missing, refused, translated, trouble_of
+from kojikey.stores.dynamodb.errors import UNKNOWN_HINT, missing, refused, translated, trouble_of
 
 T = TypeVar("T")
 
@@ -197,7 +197,7 @@ class DynamoStore(Store):
         ours = translated(error, self.place)
         if not isinstance(ours, StoreUnavailable):
             return error
-        ours.effect, ours.hint = UNKNOWN, UNKNOWN_HINT
+        ours.effect, ours.hint = Effect.OUTCOME_UNKNOWN, UNKNOWN_HINT
         return ours
 
     def _refuse_too_much(self, count: int, size: int) -> None:

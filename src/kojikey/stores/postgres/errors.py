@@ -237,11 +237,12 @@ def unknown_outcome(address: Address) -> StoreUnreachable:
     """Return the error for a change whose acknowledgement was lost and which cannot be looked up."""
     return StoreUnreachable(
         address.place,
-        "lost its connection during a change: it is not known whether the change was made",
+        "lost its connection during a change",
         hint=Hint(
             next_step("history", "PROVIDER"),
             " (or ",
             next_step("audit"),
             ") shows it once the store answers; no change is made in part",
         ),
+        effect=Effect.OUTCOME_UNKNOWN,
     )

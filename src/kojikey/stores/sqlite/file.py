@@ -58,10 +58,7 @@ def checked_file(path: str, place: str) -> str:
     refuse_shared_folder(os.path.dirname(real), place)
     _refuse_shared_file(found, real, place)
     for side in SIDE_FILES:
-        try:
-            _refuse_shared_file(os.lstat(real + side), real + side, place)
-        except FileNotFoundError:
-            continue
+        _refuse_side_file(real + side, place)
     if found.st_size == 0:
         raise StoreCorrupt(
             place,
@@ -69,6 +66,20 @@ def checked_file(path: str, place: str) -> str:
             hint="restore it from a backup, or remove it yourself if it never held a key",
         )
     return real
+
+
+def _refuse_side_file(path: str, place: str) -> None:
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(found.st_mode):  # SQLite never makes a link; chmod would change the mode of its target
+        raise StoreCorrupt(
+            place,
+            f"has something other than a file in place of its journal: {path}; it was not opened",
+            hint=f"mv {shell_quoted(path)} {shell_quoted(path + '.old')}",
+        )
+    _refuse_shared_file(found, path, place)
 
 
 def _refuse_dangling(path: str, place: str) -> None:

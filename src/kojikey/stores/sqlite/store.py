@@ -219,9 +219,9 @@ class SqliteStore(Store):
             self._migrate(connection)
         else:
             self._refuse_other_format(connection)
-        objects = connection.execute("SELECT type, name FROM sqlite_master").fetchall()
-        has_tables = {("table", name) for name in TABLES} <= set(objects)
-        if not has_tables or any(kind in {"view", "trigger"} for kind, _ in objects):
+        objects = connection.execute("SELECT type, name, sql LIKE 'CREATE TABLE %' FROM sqlite_master").fetchall()
+        has_tables = {("table", name, 1) for name in TABLES} <= set(objects)  # and none is virtual
+        if not has_tables or any(kind in {"view", "trigger"} for kind, *_ in objects):
             raise StoreCorrupt(self.place, "does not have the tables of a store; it was left as it is")
 
     def _refuse_other_format(self, connection: sqlite3.Connection) -> None:

@@ -19,8 +19,9 @@ from kojikey.cli.output import advice, documents
 from kojikey.cli.output.failure import SCHEMA, Failure
 from kojikey.cli.output.progress import Progress
 from kojikey.cli.output.streams import lost_output
-from kojikey.model.errors import KeyExists, KojikeyError
+from kojikey.model.errors import KeyExists, KojikeyError, StoreUnavailable
 from kojikey.model.masking import mask
+from kojikey.model.next_step import commands_of
 from kojikey.model.plain_text import counted
 from kojikey.model.ref import Document
 from kojikey.operations.rotating_many import DoneLine, FailedLine, Line, LineResult, PlannedLine
@@ -28,6 +29,7 @@ from kojikey.operations.rotating_many import DoneLine, FailedLine, Line, LineRes
 _FAILED = "failed"
 _REFUSED = "refused"
 """The action of a line that is malformed, or whose key was not saved because of its test."""
+_NOTHING_LOST, _AGAIN = "no key in use was lost", "run the same command again to finish the rest"
 _NAMED = 10  # new accounts that the summary names
 _ADD_ORDER = (Exit.KEY_FAILED, Exit.USAGE, Exit.CONFLICT)
 
@@ -103,13 +105,10 @@ class BatchOutput:
         is_cut = bool(self.lost) and not (self.is_at_end and self.finished == self.read)
         if is_interrupted or is_cut:
             code = Exit.INTERRUPTED if is_interrupted else Exit.STORE_UNAVAILABLE
-            message = (
-                f"{self.lost or 'interrupted'}; {self.finished} lines done, {self._left()}, no key in use was lost"
-            )
-            failure = Failure(code, message, "run the same command again to finish the rest")
+            message = f"{self.lost or 'interrupted'}; {self.finished} lines done, {self._left()}, {_NOTHING_LOST}"
+            failure = Failure(code, message, _AGAIN)
         elif error is not None:
-            code = code_of(error)
-            failure = Failure.of(error)._replace(message=f"{error}; {self.finished} lines were done")
+            code, failure = code_of(error), self._stopped_by(error)
         counts = ", ".join(f"{count} {what}" for what, count in self.counts.items())
         terminal = self.context.terminal
         lines = counted(self.finished, "line")
@@ -127,6 +126,16 @@ class BatchOutput:
             members = "".join(f",\n{json.dumps(name)}: {json.dumps(value)}" for name, value in closing.items())
             self._write(self._opening() + "\n]" + members + "\n}\n")
         return int(code)
+
+    def _stopped_by(self, error: KojikeyError) -> Failure:
+        done = f"{counted(self.finished, 'line')} done, {self._left()}"
+        if not isinstance(error, StoreUnavailable):
+            return Failure.of_run(error, done)
+        # its effect, and a command in its hint, are about one of several lines; the same batch again finishes them all
+        hint, failure = _AGAIN, Failure.of(error)
+        if failure.hint and not commands_of(failure.hint):
+            hint = f"{failure.hint}; then {_AGAIN}"
+        return Failure(failure.code, f"{error.message}; {done}, {_NOTHING_LOST}", hint)
 
     def _left(self) -> str:
         return f"{self.read - self.finished} left" if self.is_at_end else "the rest left"

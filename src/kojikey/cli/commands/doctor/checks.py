@@ -38,8 +38,11 @@ def check_up(context: Context) -> Iterator[Finding]:
         yield from _no_store(context)
         return
     yield Finding("store", "ok", f"{open_store.store.place} (chosen by {context.settings.store.origin})")
-    yield from _undefined_providers(context, open_store)
-    yield from _store_findings(open_store, context.account)
+    try:
+        yield from _undefined_providers(context, open_store)
+        yield from _store_findings(open_store, context.account)
+    except KojikeyError as error:  # a store that opens may have damaged pages, or go away meanwhile
+        yield finding_for("store", error)
 
 
 def unusable_config(error: KojikeyError) -> Iterator[Finding]:

@@ -76,9 +76,7 @@ def _stopped(code: Exit, message: str, hint: str | None) -> tuple[Exit, Failure]
 
 
 def _failed(error: KojikeyError, tally: Tally, facts: RunFacts, left: int) -> Failure:
-    failure = Failure.of(error)
-    if facts.total > 1:
-        failure = failure._replace(message=f"{error}; {_done(tally, facts)}")
+    failure = Failure.of_run(error, _done(tally, facts)) if facts.total > 1 else Failure.of(error)
     if left and tally.recorded:
         goes_on = f"; then continue with --not-tested-since {facts.since}"
         failure = failure._replace(hint=Hint(failure.hint or "", goes_on))
