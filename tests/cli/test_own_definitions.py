@@ -145,6 +145,7 @@ def test_a_key_whose_definition_is_gone_is_named_by_run_and_doctor(kojikey: Prog
     (wrong,) = [row for row in doctor.results if row["state"] == "wrong"]
     assert (doctor.code, wrong["name"]) == (5, "default/acme_speech")
     assert "kojikey remove acme_speech --account default" in wrong["mend"]
+    assert "kojikey test acme_speech" not in doctor.out, "a command that does not work without the definition"
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from kojikey.model.home import expanded
 from kojikey.model.next_step import Hint, next_step
 from kojikey.model.plain_text import shell_quoted, shown
 from kojikey.operations.open_store import OpenStore
-from kojikey.operations.store_admin.diagnosing import diagnose
+from kojikey.operations.store_admin.diagnosing import KeyWaits, diagnose
 from kojikey.providers.catalog import load_catalog
 from kojikey.providers.index import read_index
 from kojikey.sealing.kek.base import PASSPHRASE_FILE_VARIABLE, KekInputs
@@ -38,9 +38,10 @@ def check_up(context: Context) -> Iterator[Finding]:
         yield from _no_store(context)
         return
     yield Finding("store", "ok", f"{open_store.store.place} (chosen by {context.settings.store.origin})")
+    defined = frozenset(load_catalog(context.settings.home.providers).ids())
     try:
-        yield from _undefined_providers(context, open_store)
-        yield from _store_findings(open_store, context.account)
+        yield from _undefined_providers(context, open_store, defined)
+        yield from _store_findings(open_store, context.account, defined)
     except KojikeyError as error:  # a store that opens may have damaged pages, or go away meanwhile
         yield finding_for("store", error)
 
@@ -136,12 +137,11 @@ def _definitions(context: Context) -> Iterator[Finding]:
         yield finding_for(f"provider file {os.path.basename(mistake.path)}", mistake)
 
 
-def _undefined_providers(context: Context, open_store: OpenStore) -> Iterator[Finding]:
+def _undefined_providers(context: Context, open_store: OpenStore, defined: frozenset[str]) -> Iterator[Finding]:
     """Yield the keys whose provider is no longer defined: they are neither tested nor passed to programs."""
-    known = frozenset(load_catalog(context.settings.home.providers).ids())
     for stored in open_store.store.scan():
         account, provider = stored.ref.account, stored.ref.provider
-        if provider in known:
+        if provider in defined:
             continue
         name = shown(provider)
         yield Finding(
@@ -187,6 +187,9 @@ def _try_source(source: str, inputs: KekInputs) -> None:
         make(source, store_id="", inputs=inputs._replace(ask_passphrase=None))
 
 
-def _store_findings(open_store: OpenStore, account: str) -> Iterator[Finding]:
+def _store_findings(open_store: OpenStore, account: str, defined: frozenset[str]) -> Iterator[Finding]:
     for diagnosis in diagnose(open_store, account=account):
-        yield from findings_of(diagnosis)
+        if (
+            not isinstance(diagnosis, KeyWaits) or diagnosis.provider in defined
+        ):  # no command works without a definition
+            yield from findings_of(diagnosis)
