@@ -166,3 +166,14 @@ def test_for_a_damaged_store_the_hint_is_to_restore_it(kojikey: Program) -> None
     database = kojikey.home / "keys.db"
     database.write_bytes(b"no database" * 100)
     assert mend_of(kojikey, "store").startswith("restore the file from a backup")
+
+
+def test_doctor_names_what_is_wrong_and_how_to_fix_it(kojikey: Program) -> None:
+    kojikey.added()
+    assert kojikey("doctor").code == 0
+    assert kojikey("doctor", KOJIKEY_KEK=None).code == 8
+    (kojikey.home / "keys.db").chmod(0o644)
+    ended = kojikey("doctor", "--json")
+    assert ended.code == 7
+    wrong = [row for row in ended.results if row["state"] == "wrong"]
+    assert any("chmod" in (row["mend"] or "") for row in wrong)

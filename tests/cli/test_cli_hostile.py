@@ -165,63 +165,6 @@ def test_a_key_as_an_argument_that_ends_in_an_equals_sign_is_refused_too(
     assert pieces_in(key, ended.said) == []
 
 
-# a command that is not one
-
-
-@pytest.mark.parametrize(
-    ("words", "meant"),
-    [
-        ("rotat elevenlabs", "rotate"), ("rotat", "rotate"), ("ad elevenlabs --stdin", "add"), ("lst -a acme", "list"),
-        ("sandbx --tour", "sandbox"), ("store inf", "store info"), ("stor info", "store info"), ("accont", "account"),
-        ("account-remove acme", "account remove"), ("ls", "list"), ("rm elevenlabs", "remove"), ("login", "add"),
-        ("account ls", "account list"), ("remov elevenlabs", "remove"), ("doctro", "doctor"), ("histroy x", "history"),
-    ],
-)  # fmt: skip
-def test_the_probable_command_is_named_whatever_follows_it(kojikey: Program, words: str, meant: str) -> None:
-    ended = kojikey(*words.split(), "--json")
-    assert (ended.code, ended.error["hint"]) == (2, f"did you mean kojikey {meant}?")
-
-
-@pytest.mark.parametrize(
-    "words",
-    ["account rename x y", "store remove", "store renew", "rename", "revoke", "removal-of x", "list --name x"],
-)
-def test_no_command_is_suggested_for_a_word_that_is_not_a_typing_mistake(kojikey: Program, words: str) -> None:
-    """Least of all with a command that deletes, for a word that is not nearly its name."""
-    ended = kojikey(*words.split(), "--json")
-    assert ended.code == 2
-    assert "did you mean" not in ended.error["hint"]
-
-
-@pytest.mark.parametrize(
-    ("words", "ordered"),
-    [
-        ("-a acme list", "kojikey list -a acme"),
-        ("--json list google_gemini", "kojikey list --json google_gemini"),
-        ("-q --store team test --all", "kojikey test -q --store team --all"),
-        ("store -s team info", "kojikey store info -s team"),
-        ("-a list list", "kojikey list -a list"),
-        ("-s postgresql://koji:hunter2@db.example/koji list", "kojikey list, then its options"),
-        ("-a \x1b[31m list", "kojikey list, then its options"),
-    ],
-)
-def test_an_option_before_its_command_is_refused_and_the_hint_has_the_right_order(
-    kojikey: Program, words: str, ordered: str
-) -> None:
-    kojikey.added("elevenlabs")
-    ended = kojikey(*words.split())
-    assert (ended.code, ended.out if "--json" not in words else "") == (2, "")
-    assert ordered in ended.err
-    assert "hunter2" not in ended.said
-    assert "\x1b" not in ended.said
-
-
-@pytest.mark.parametrize("words", ["nonsense", "complet", "store nonsense", ""])
-def test_for_a_word_that_resembles_no_command_the_help_is_suggested(kojikey: Program, words: str) -> None:
-    ended = kojikey(*words.split(" "), "--json")
-    assert (ended.code, ended.error["hint"]) == (2, f"kojikey {'store ' if 'store' in words else ''}--help")
-
-
 # streams
 
 

@@ -235,9 +235,6 @@ def test_a_home_folder_that_cannot_be_created_is_reported_without_a_traceback(ko
     assert key.key not in ended.said
 
 
-# KEK
-
-
 # stores
 
 
@@ -312,29 +309,6 @@ def test_a_config_that_is_not_text_is_a_usage_error(kojikey: Program) -> None:
     (kojikey.home / "config.toml").unlink()
     (kojikey.home / "config.toml").mkdir()
     assert kojikey("list", "--json").code == 2
-
-
-def test_mistakes_in_a_definition_are_named_all_at_once(kojikey: Program) -> None:
-    folder = kojikey.home / "providers"
-    folder.mkdir(parents=True, mode=0o700)
-    kojikey.home.chmod(0o700)
-    (folder / "acme.toml").write_text('id = "acme"\nname = 3\ncolour = "red"\n[auth]\nheader = "bad header"\n')
-    for command in (["providers", "acme"], ["list", "acme"], ["add", "acme"]):
-        ended = kojikey(*command, "--json")
-        assert (ended.code, ended.error["code"]) == (2, "usage")
-        assert "acme.toml" in ended.error["message"]
-    assert all(words in ended.error["message"] for words in ("name", "colour", "company"))
-
-
-def test_doctor_names_what_is_wrong_and_how_to_fix_it(kojikey: Program) -> None:
-    kojikey.added()
-    assert kojikey("doctor").code == 0
-    assert kojikey("doctor", KOJIKEY_KEK=None).code == 8
-    (kojikey.home / "keys.db").chmod(0o644)
-    ended = kojikey("doctor", "--json")
-    assert ended.code == 7
-    wrong = [row for row in ended.results if row["state"] == "wrong"]
-    assert any("chmod" in (row["mend"] or "") for row in wrong)
 
 
 # who else can touch config.toml

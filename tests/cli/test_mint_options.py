@@ -243,3 +243,43 @@ def test_a_deletion_that_the_provider_refuses_says_that_the_store_was_not_change
     ended = kojikey(*command, "--yes", "--no-input", "--json")
     assert (ended.code, kojikey.contents()) == (4, before), ended.said
     assert ended.error["message"].endswith("; the store was not changed")
+
+
+# --- options where they do not count ---
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "typed"),
+    [
+        (("rotate", "xai", "--like", "x"), 2, "kojikey rotate xai --mint --like KEY-ID"),
+        (("rotate", "xai", "--no-revoke"), 2, "kojikey rotate xai --retire --no-revoke"),
+        (("rotate", "--grace", "1h"), 2, "kojikey rotate --due --grace 24h"),
+        (("rotate", "xai", "--mint", "--label", "x"), 2, "kojikey set xai"),
+        (("rotate", "--due", "--all-accounts", "--account", "acme"), 2, "kojikey rotate --due --all-accounts"),
+        (("remove", "xai", "--yes", "--admin-account", "acme"), 2, "kojikey remove PROVIDER --revoke --admin-account"),
+    ],
+)
+def test_an_option_without_its_step_is_refused_with_the_command_where_it_counts(
+    kojikey: Program, words: tuple[str, ...], code: int, typed: str
+) -> None:
+    set_up(kojikey, "xai")
+    before = kojikey.snapshot()
+    ended = kojikey(*words, "--json")
+    assert (ended.code, kojikey.snapshot()) == (code, before)
+    assert typed in ended.error["hint"]
+
+
+@pytest.mark.parametrize("option", ["--like", "--parent"])
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        ("0f8e" * 16, 5),  # OpenRouter's "hash"
+        ("proj_5hVqzD9eJqV2qPpP3nQkSpjZ", 5),  # OpenAI
+        ("apikey_01Rj2N8SVvo6BePZj99NhmiT", 5),  # Anthropic
+        ("sk-proj-" + "a1B2" * 12, 2),
+    ],
+)
+def test_an_id_of_a_provider_is_not_taken_for_a_key(kojikey: Program, option: str, value: str, code: int) -> None:
+    ended = kojikey("rotate", "openrouter", "--mint", option, value)
+    assert ended.code == code, ended.said
+    assert value not in ended.said

@@ -237,3 +237,15 @@ def test_a_definition_that_cannot_be_written_is_named_with_what_to_do(
     assert ended.code == 7
     assert ended.error["message"] == f"{path} cannot be written (No space left on device); nothing was written"
     assert "KOJIKEY_HOME" in ended.error["hint"]
+
+
+def test_mistakes_in_a_definition_are_named_all_at_once(kojikey: Program) -> None:
+    folder = kojikey.home / "providers"
+    folder.mkdir(parents=True, mode=0o700)
+    kojikey.home.chmod(0o700)
+    (folder / "acme.toml").write_text('id = "acme"\nname = 3\ncolour = "red"\n[auth]\nheader = "bad header"\n')
+    for command in (["providers", "acme"], ["list", "acme"], ["add", "acme"]):
+        ended = kojikey(*command, "--json")
+        assert (ended.code, ended.error["code"]) == (2, "usage")
+        assert "acme.toml" in ended.error["message"]
+    assert all(words in ended.error["message"] for words in ("name", "colour", "company"))
