@@ -85,3 +85,27 @@ def test_the_words_are_those_of_the_check_that_decides() -> None:
     assert (verdict.detail, verdict.hint, verdict.manage_url) == (
         "listing is refused", "allow it", "https://keys.example",
     )  # fmt: skip
+
+
+def test_a_key_is_authentic_if_any_check_says_so_and_the_deciding_one_does_not_deny_it() -> None:
+    denied = finding("list", Reason.REVOKED, authentic=False)
+    for findings, authentic in (
+        ([finding("call")], None),
+        ([finding("call"), finding("list", authentic=True)], True),
+        ([denied, finding("call")], False),
+        ([denied, finding("call", authentic=True)], True),
+        ([finding("list", Reason.INVALID_KEY), finding("call", authentic=True)], False),
+    ):
+        assert conclude(findings).authentic is authentic
+
+
+def test_one_missing_permission_is_described_by_its_check_and_several_only_where_they_decide() -> None:
+    lacking = finding("speak", Reason.MISSING_PERMISSION, missing_permissions=("speak",), detail="may not speak")
+    assert conclude([lacking]).detail == "may not speak"
+    both = replace(lacking, reason=Reason.BILLING, missing_permissions=("speak", "read"))
+    assert conclude([both]).detail == "may not speak"
+
+
+def test_a_test_has_one_attempt_and_no_latency_unless_they_are_given() -> None:
+    verdict = conclude([finding("call")])
+    assert (verdict.attempts, verdict.latency_ms, verdict.tested_at) == (1, 0, "")

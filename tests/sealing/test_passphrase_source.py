@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
@@ -75,7 +76,9 @@ def test_a_person_sees_what_the_passphrase_is_for() -> None:
 
 @pytest.mark.parametrize("words", ["", "x" * 1025])
 def test_a_new_passphrase_is_neither_empty_nor_endless(words: str) -> None:
-    with pytest.raises(UsageError, match=r"a passphrase (cannot be empty|has at most)"):
+    with pytest.raises(
+        UsageError, match=r"^a passphrase (cannot be empty; nothing was created|has at most 1024 bytes; )"
+    ):
         make("passphrase", store_id="s1", inputs=typed(words))
 
 
@@ -136,10 +139,33 @@ def test_a_person_types_a_wrong_passphrase_again_at_most_twice() -> None:
     assert words == ["wrong"]
 
 
+@pytest.mark.parametrize("which", [None, "old", "announced"])
+def test_each_question_for_a_mistyped_passphrase_has_the_same_purpose(
+    which: Literal["old", "announced"] | None,
+) -> None:
+    spec, _ = make("passphrase", store_id="s1", inputs=typed(WORDS))
+    asked: list[str] = []
+
+    def ask(purpose: str) -> Secret:
+        asked.append(purpose)
+        return Secret("wrong")
+
+    with pytest.raises(WrongKek):
+        load(spec, KekInputs({}, ask, which=which))
+    assert asked == [which or "open"] * 3
+
+
 def test_when_nobody_can_be_asked_the_alternatives_are_named() -> None:
-    with pytest.raises(KekMissing, match="and there is no terminal") as caught:
+    with pytest.raises(KekMissing, match=r"^a passphrase is needed, and there is no terminal$") as caught:
         make("passphrase", store_id="s1", inputs=NOBODY)
     assert "KOJIKEY_PASSPHRASE_FILE" in str(caught.value.hint)
+
+
+@each(("which", "needed"), [("old", "the old passphrase"), ("announced", "the new passphrase")])
+def test_of_two_passphrases_the_one_that_is_needed_is_named(which: Literal["old", "announced"], needed: str) -> None:
+    spec, _ = make("passphrase", store_id="s1", inputs=typed(WORDS))
+    with pytest.raises(KekMissing, match=f"^{needed} of a re-keying under way is needed, and nobody is here$"):
+        load(spec, NOBODY._replace(which=which, why_unasked="nobody is here"))
 
 
 FIRST_LINES = [
@@ -201,9 +227,27 @@ def test_parameters_that_a_store_may_not_ask_for_are_not_run(changes: Spec) -> N
     salt = "c2FsdHNhbHRzYWx0c2FsdA"
     spec = {"source": "passphrase", "salt": salt, "memory_kib": 64, "iterations": 1, "lanes": 4, "kid": "k"}
     nosy = KekInputs({}, lambda purpose: pytest.fail("asked"))
-    with pytest.raises(RecordUnsupported):
+    with pytest.raises(RecordUnsupported) as caught:
         load({**spec, **changes}, nosy)
+    assert (caught.value.where, str(caught.value)) == (
+        "header", "the store's passphrase parameters are outside the allowed range; nothing was opened",
+    )  # fmt: skip
     for name in changes:
         for value in (None, True, 1.0, "x+y"):
-            with pytest.raises(RecordChanged):
+            with pytest.raises(RecordChanged, match=rf"\b{name} is damaged") as damaged:
                 load({**spec, name: value}, nosy)
+            assert damaged.value.where == "header"
+
+
+@each(
+    "changes",
+    [
+        {"memory_kib": 32}, {"memory_kib": 256 * 1024}, {"iterations": 1}, {"iterations": 8}, {"lanes": 1},
+        {"lanes": 8}, {"memory_kib": 128, "lanes": 16}, {"salt": "A" * 86},
+    ],
+)  # fmt: skip
+def test_parameters_at_the_end_of_their_range_are_allowed(changes: Spec) -> None:
+    salt = "c2FsdHNhbHRzYWx0c2FsdA"
+    spec = {"source": "passphrase", "salt": salt, "memory_kib": 64, "iterations": 1, "lanes": 4, "kid": "k"}
+    spec |= changes
+    assert f"{int(spec['memory_kib']) // 1024} MiB" in describe(spec)

@@ -150,13 +150,15 @@ def test_the_age_program_opens_a_sealed_member(shared: tuple[Spec, Kek], tmp_pat
 
 
 def test_no_store_is_created_without_ones_own_key_among_the_recipients() -> None:
-    with pytest.raises(UsageError, match="your own public key is not among the recipients"):
+    with pytest.raises(UsageError, match=r"your own public key is not among .*; nothing was created") as caught:
         made(BOB.recipient)
+    assert str(caught.value.hint).startswith("name it as well, or set KOJIKEY_IDENTITY_FILE to the identity")
 
 
 def test_without_a_recipient_no_store_is_created() -> None:
-    with pytest.raises(UsageError, match="sealed to the recipients that you name"):
+    with pytest.raises(UsageError, match="sealed to the recipients that you name; nothing was created") as caught:
         made()
+    assert caught.value.hint == "--recipient R for each, your own among them, or --recipient @FILE"
 
 
 def test_more_recipients_than_a_header_holds_are_refused() -> None:
