@@ -6,6 +6,9 @@ import httpx
 import pytest
 import respx
 
+from kojikey.model.verdict import Reason
+from kojikey.providers.answers.corrections import corrected, undecided
+from kojikey.providers.answers.finding import Finding
 from kojikey.providers.catalog import Catalog
 from support.played_providers import ELEVEN, GOOGLE, answer
 from support.probing import CATALOG, probe
@@ -43,6 +46,29 @@ def test_a_404_for_every_path_suggests_a_wrong_base_url(
     assert (verdict.outcome, verdict.reason, verdict.authentic) == ("indeterminate", "unknown", None)
     assert verdict.detail.startswith("the base URL https://gateway.example/wrong is likely wrong")
     assert GOOGLE in verdict.hint
+
+
+def test_the_providers_own_base_url_is_suggested_where_it_has_one() -> None:
+    lost = Finding(name="models", required=True, reason=Reason.UNKNOWN, authentic=None, http_status=404)
+    for provider, own in (("google_gemini", f"; Google's own is {GOOGLE}"), ("azure_openai", "")):
+        (found,) = corrected([lost], CATALOG.get(provider), "https://gateway.example")
+        assert found.hint == f"check the base URL (--base-url{own}); the key was not judged"
+
+
+@pytest.mark.parametrize(
+    ("can_be_named", "hint"),
+    [
+        (True, "name a model that the key must reach with --model"),
+        (False, "the key was not judged for this; run the same command to try again"),
+    ],
+)
+def test_a_choice_of_kojikeys_own_that_does_not_work_judges_no_key(can_be_named: bool, hint: str) -> None:
+    refused = Finding(
+        name="call", required=True, reason=Reason.MODEL_UNAVAILABLE, authentic=True, about="model", detail="x", hint="y"
+    )
+    found = undecided(refused, ["m2", "m1", "m2"], can_be_named=can_be_named)
+    assert (found.reason, found.authentic, found.hint) == (Reason.UNKNOWN, True, hint)
+    assert found.detail == "none of the models that kojikey tried can be used with this key: m2, m1"
 
 
 def test_a_404_that_is_not_for_every_path_says_nothing_about_the_base_url(eleven: respx.MockRouter) -> None:

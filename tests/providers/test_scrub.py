@@ -64,6 +64,8 @@ def test_control_and_invisible_characters_are_removed(text: str) -> None:
         lambda key: "".join(f"%{ord(c):02x}" for c in key),
         lambda key: json.dumps(key),
         lambda key: "".join(f"\\u{ord(c):04x}" for c in key),
+        lambda key: "".join(f"\\u{{{ord(c):x}}}" for c in key),
+        lambda key: "".join(f"\\x{ord(c):02X}" for c in key),
         lambda key: html.escape(key),
         lambda key: "".join(f"&#{ord(c)};" for c in key),
         lambda key: key.encode().hex(),
@@ -84,6 +86,27 @@ def test_every_form_of_the_key_is_found(key: str, form: object) -> None:
     assert not has_run(scrubbed, key)
     assert not has_run(scrubbed, str(echoed), 16)
     assert scrubbed.startswith("the key")
+
+
+INVISIBLE = "\ufe00\ufe0f\U000e0100\U000e01ef\u034f\u115f\u1160\u3164\uffa0\u200b\u2060\u00ad\ue000\u0378"
+
+
+@each("character", INVISIBLE)
+def test_an_invisible_character_is_removed_and_hides_no_key(character: str) -> None:
+    assert plain(f"a{character}b") == "ab"
+    assert Scrubber(KEY)(f"the key {character.join(KEY)} was refused") == f"the key {MARK} was refused"
+
+
+@each("character", ["\ufdff", "\ufe10", "~", "!", "é", "語"])
+def test_a_visible_character_is_kept(character: str) -> None:
+    assert plain(f"a{character}b") == f"a{character}b"
+
+
+@each("code", ["110000", "110001", "ffffff", "10ffff", "d800"])
+def test_an_escape_that_is_no_character_hides_nothing_and_breaks_nothing(code: str) -> None:
+    escaped = "".join(f"\\u{ord(c):04x}" for c in KEY)
+    assert Scrubber(KEY)(f"a \\u{{{code}}} and {escaped}") in (f"a and {MARK}", f"a {chr(0x10FFFF)} and {MARK}")
+    assert Scrubber(KEY)(f"a \\u{{{code}}} and no key") == f"a \\u{{{code}}} and no key"
 
 
 def test_a_cut_never_leaves_a_piece_of_the_key_at_the_end() -> None:

@@ -248,6 +248,6 @@ def test_parameters_that_a_store_may_not_ask_for_are_not_run(changes: Spec) -> N
 )  # fmt: skip
 def test_parameters_at_the_end_of_their_range_are_allowed(changes: Spec) -> None:
     salt = "c2FsdHNhbHRzYWx0c2FsdA"
-    spec = {"source": "passphrase", "salt": salt, "memory_kib": 64, "iterations": 1, "lanes": 4, "kid": "k"}
+    spec: Spec = {"source": "passphrase", "salt": salt, "memory_kib": 64, "iterations": 1, "lanes": 4, "kid": "k"}
     spec |= changes
-    assert f"{int(spec['memory_kib']) // 1024} MiB" in describe(spec)
+    assert f"{spec['memory_kib'] // 1024} MiB" in describe(spec)
