@@ -5,29 +5,21 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kojikey.sealing.kek import kernel_keyring, passphrase
-from support.played_kernel import PlayedKernel, played_in_place_of
+from support.played_kernel import PlayedKernel, kernel
 from support.program import COMMAND, Ended, Program, pieces_in
 from support.pseudo_terminal import end, on_a_terminal, type_key
+
+__all__ = ["kernel"]
 
 PASSPHRASE = "correct horse battery staple"
 PROMPT = "Passphrase of the store: "
 STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
-
-
-@pytest.fixture
-def kernel(monkeypatch: pytest.MonkeyPatch) -> PlayedKernel:
-    """Return the kernel that is played to commands in this process."""
-    played = PlayedKernel()
-    monkeypatch.setattr(*played_in_place_of(played))
-    monkeypatch.setattr(sys, "byteorder", "little")
-    return played
 
 
 @pytest.fixture

@@ -11,7 +11,9 @@ import pytest
 
 from kojikey.model.secret import HiddenBytes
 from kojikey.sealing.kek import kernel_keyring
-from support.played_kernel import USER_FINDS, USER_READS, PlayedKernel, played_in_place_of
+from support.played_kernel import USER_FINDS, USER_READS, PlayedKernel, kernel
+
+__all__ = ["kernel"]
 
 KEK = HiddenBytes(bytes(range(32)))
 LATER = "2999-01-01T00:00:00Z"
@@ -23,15 +25,6 @@ MAIN = (
 READ = "found = ring.kept(sys.argv[1]); print(found and (found.ring, bytes(found.key).hex(), found.until))"
 KEEP = f"print(ring.keep(sys.argv[1], HiddenBytes(bytes(range(32))), until='{LATER}', seconds=60))"
 JOIN = "ctypes.CDLL(None).syscall(ctypes.c_long(ring._CALLS[__import__('os').uname().machine][1]), 1, None); "
-
-
-@pytest.fixture
-def kernel(monkeypatch: pytest.MonkeyPatch) -> PlayedKernel:
-    """Return the simulated kernel."""
-    played = PlayedKernel()
-    monkeypatch.setattr(*played_in_place_of(played))
-    monkeypatch.setattr(sys, "byteorder", "little")
-    return played
 
 
 @pytest.mark.parametrize(("has_own", "ring"), [(True, "session"), (False, "user")])

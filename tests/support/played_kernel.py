@@ -6,7 +6,10 @@ Owns: the system calls that kojikey makes, as keyctl(2) and add_key(2) describe 
 from __future__ import annotations
 
 import ctypes
+import sys
 from dataclasses import dataclass, field
+
+import pytest
 
 from kojikey.sealing.kek import kernel_keyring
 from kojikey.sealing.kek.kernel_keyring import _RefusedError
@@ -142,6 +145,10 @@ class PlayedKernel:
         return [(name, self.keys[serial]) for name, ring in named.items() for serial in self.members[ring]]
 
 
-def played_in_place_of(kernel: PlayedKernel) -> tuple[object, str, object]:
-    """Return the arguments of ``monkeypatch.setattr`` that redirect kojikey's system calls to the simulation."""
-    return kernel_keyring, "_call", kernel.call
+@pytest.fixture
+def kernel(monkeypatch: pytest.MonkeyPatch) -> PlayedKernel:
+    """Return the kernel to which kojikey's system calls in this process go."""
+    played = PlayedKernel()
+    monkeypatch.setattr(kernel_keyring, "_call", played.call)
+    monkeypatch.setattr(sys, "byteorder", "little")
+    return played

@@ -7,31 +7,20 @@ import socket
 import ssl
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 
-from kojikey.testing import FaultKind, Sandbox, SandboxKey, load_key
+from kojikey.testing import FaultKind, Sandbox, load_key
 from kojikey.testing.sandbox.sample_keys import made_up_key
 from kojikey.testing.sandbox.sandbox import _PLAYS
 from kojikey.testing.sandbox.wire import Reply
+from support.sandbox_request import HEADER, PATH, get, sandbox
+
+__all__ = ["sandbox"]
 
 KOJIS = ("google_gemini", "elevenlabs")
-HEADER = {"google_gemini": "x-goog-api-key", "elevenlabs": "xi-api-key"}
-PATH = {"google_gemini": "/v1beta/models", "elevenlabs": "/v1/user/subscription"}
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as started:
-        yield started
-
-
-def get(key: SandboxKey, path: str | None = None, *, timeout: float = 10) -> httpx.Response:
-    with httpx.Client(trust_env=False, timeout=httpx.Timeout(10, read=timeout)) as client:
-        return client.get(key.base_url + (path or PATH[key.provider]), headers={HEADER[key.provider]: key.key})
 
 
 # --- the reasons without an answer ---

@@ -10,28 +10,16 @@ import sys
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 
 from kojikey.model.errors import UsageError
-from kojikey.testing import Sandbox, SandboxKey, load_key
+from kojikey.testing import Sandbox, load_key
+from support.sandbox_request import HEADER, get, sandbox
 
-HEADER = {"google_gemini": "x-goog-api-key", "elevenlabs": "xi-api-key"}
-PATH = {"google_gemini": "/v1beta/models", "elevenlabs": "/v1/user/subscription"}
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as started:
-        yield started
-
-
-def get(key: SandboxKey, path: str | None = None, *, timeout: float = 10) -> httpx.Response:
-    with httpx.Client(trust_env=False, timeout=httpx.Timeout(10, read=timeout)) as client:
-        return client.get(key.base_url + (path or PATH[key.provider]), headers={HEADER[key.provider]: key.key})
+__all__ = ["sandbox"]
 
 
 # --- its life ---
