@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from kojikey.config.known_trails import KnownTrailFile
-from kojikey.model.errors import FileUnwritable
+from kojikey.model.errors import AuditBroken, FileUnwritable, RecordChanged
 from kojikey.model.trail_end import TrailEnd
 from kojikey.operations.audit import audit_verification
+from kojikey.operations.results import AuditResult
 from support.faulty import Crash, FaultyStore
 from support.sample_store import ACCOUNT, ADAPTERS, THIRD, SampleStore
 
@@ -75,6 +76,26 @@ def test_accepting_a_rollback_replaces_an_end_by_an_earlier_one_or_forgets_it(tm
         assert known.recall(ACCOUNT) == EARLY
         known.replace(ACCOUNT, None)
         assert known.recall(ACCOUNT) is None
+
+
+def test_accounts_without_another_error_are_accepted_as_they_are(tmp_path: Path) -> None:
+    back, gone, also = (AuditBroken(account, 5, "is missing") for account in ("back", "gone", "also"))
+    changed = RecordChanged("account/also")
+    found = AuditResult(
+        (), verified=("fine",), last_events={"fine": 9}, unsigned=1, lost=2,
+        broken={"back": (back,), "gone": (gone,), "also": (also, changed), "": (changed,)},
+        rolled_back={"back": EARLY, "gone": None, "also": EARLY},
+    )  # fmt: skip
+    for account in ("back", "gone", "also"):
+        remember(tmp_path, account, LATE)
+    with closing(memory(tmp_path)) as known:
+        accepted = audit_verification.accept(known, found)
+    assert remembered(tmp_path) == {"back": EARLY, "also": LATE}
+    assert (accepted.accepted, accepted.verified) == (("back", "gone"), ("back", "fine"))
+    assert accepted.last_events == {"fine": 9, "back": EARLY.seq}
+    assert accepted.broken == {"also": (also, changed), "": (changed,)}
+    assert accepted.rolled_back == {"also": EARLY}
+    assert (accepted.unsigned, accepted.lost) == (1, 2)
 
 
 def test_each_store_has_its_own_remembered_ends(tmp_path: Path) -> None:

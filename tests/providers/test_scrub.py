@@ -6,6 +6,7 @@ import base64
 import html
 import json
 import unicodedata
+from collections.abc import Callable
 from urllib.parse import quote
 
 import pytest
@@ -86,6 +87,30 @@ def test_every_form_of_the_key_is_found(key: str, form: object) -> None:
     assert not has_run(scrubbed, key)
     assert not has_run(scrubbed, str(echoed), 16)
     assert scrubbed.startswith("the key")
+
+
+@each("encode", [base64.b64encode, base64.urlsafe_b64encode])
+@each("before", range(6))
+@each("after", range(4))
+@each("key", [KEY, ODD])
+def test_of_base64_at_most_the_characters_that_encode_other_bytes_too_are_left(
+    encode: Callable[[bytes], bytes], before: int, after: int, key: str
+) -> None:
+    encoded = encode(b"?" * before + key.encode() + b"?" * after).decode()
+    start, stop = -(-before * 8 // 6), (before + len(key)) * 8 // 6
+    left, right = Scrubber(key)(f"<{encoded}>").split(MARK)
+    assert f"<{encoded[:start]}".startswith(left)
+    assert f"{encoded[stop:]}>".endswith(right)
+
+
+def test_the_key_is_found_in_other_letters_beside_text_in_any_language() -> None:
+    assert Scrubber(KEY)(f"schlüssel {KEY.upper()} – abgelehnt") == f"schlüssel {MARK} – abgelehnt"
+    assert Scrubber("schlüssel")("SCHLüSSEL é") == f"{MARK} é"
+
+
+def test_a_key_that_is_not_text_is_scrubbed_too() -> None:
+    key = "sk_0a1b2c3d\udcff4e5f6071"
+    assert Scrubber(key)(f"the key {key[:11]} and {key[12:]}") == f"the key {MARK} and {MARK}"
 
 
 INVISIBLE = "\ufe00\ufe0f\U000e0100\U000e01ef\u034f\u115f\u1160\u3164\uffa0\u200b\u2060\u00ad\ue000\u0378"

@@ -127,7 +127,7 @@ def _forms(key: str) -> Iterator[str]:
     if _UNRESERVED.fullmatch(key) is None:  # else neither encoding changes it
         import html
 
-        forms += [quote(key, safe=""), html.escape(key)]
+        forms += [quote(raw, safe=""), html.escape(key)]
     for offset in range(3):
         # the first and the last character of base64 also encode the bytes beside the key
         start = -(-offset * 8 // 6)
