@@ -51,3 +51,8 @@ def test_another_expiring_span_changes_when_a_key_is_due() -> None:
 
 def test_a_key_that_is_never_to_be_rotated_is_never_due() -> None:
     assert not key(rotate_after=None, life=DAY).rotation_due(MADE + 1000 * DAY)
+
+
+def test_the_age_of_a_key_is_in_whole_days_since_its_value_was_saved_and_never_negative() -> None:
+    ages = {span: key().age_days(MADE + span) for span in (-DAY, -SECOND, 0 * DAY, DAY - SECOND, DAY, 90 * DAY)}
+    assert list(ages.values()) == [0, 0, 0, 0, 1, 90]
