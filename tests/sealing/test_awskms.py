@@ -178,7 +178,7 @@ FAILURES: dict[str, tuple[Answer, type[CannotOpen], str]] = {
     "internal": (refusal("KMSInternalException", status=500), KekUnavailable, "is down"),
     "key unavailable": (refusal("KeyUnavailableException", status=500), KekUnavailable, "is down"),
     "a proxy's page": (Answer(503, b"<html>CANARY</html>"), KekUnavailable, "is down"),
-    "not AWS": (Answer(404, b"<html>CANARY</html>"), KekUnavailable, "refused"),
+    "not AWS": (Answer(404, b"<html>CANARY</html>"), KekUnavailable, "something else answers"),
     "something new": (refusal("FutureException"), KekUnavailable, "with FutureException"),
     "a portal": (Answer(200, b"<html>CANARY</html>"), KekUnavailable, "something else answers in place of KMS"),
     "nothing": (Answer(200, b""), KekUnavailable, "something else answers in place of KMS"),

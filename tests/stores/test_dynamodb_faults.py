@@ -52,8 +52,9 @@ FAILURES: dict[str, tuple[Answer, type[StoreUnavailable], str]] = {
     "internal": (refusal("InternalServerError", status=500), StoreUnreachable, "is not available at AWS"),
     "unavailable": (refusal("ServiceUnavailable", status=503), StoreUnreachable, "is not available at AWS"),
     "a gateway": (Answer(502, b"<html>CANARY</html>"), StoreUnreachable, "is not available at AWS"),
-    "a portal": (Answer(403, b"<html>CANARY</html>"), StoreDenied, "lack a permission"),
-    "not AWS": (Answer(404, b"<html>CANARY</html>"), StoreUnavailable, "refused, with 404"),
+    "a gateway that refuses": (Answer(403, b"<html>CANARY</html>"), StoreDenied, "lack a permission"),
+    "a portal": (Answer(302, b"<html>CANARY</html>"), StoreUnreachable, "something else answers in place of"),
+    "not AWS": (Answer(404, b"<html>CANARY</html>"), StoreUnreachable, "something else answers in place of"),
     "something new": (refusal("FutureException"), StoreUnavailable, "refused, with FutureException"),
     "something odd": (refusal("x y\x1b[2J"), StoreUnavailable, "refused, with status 400"),
     "another shape": (refusal("ValidationException"), StoreCorrupt, "another structure"),
@@ -94,6 +95,13 @@ def test_a_table_that_was_deleted_is_reported_as_missing(store: DynamoStore, fro
         front.always(operation, refusal("ResourceNotFoundException"))
         with pytest.raises(StoreNotFound):
             use(store)
+
+
+def test_a_page_that_names_itself_as_the_next_one_ends_the_scan(store: DynamoStore, front: Scripted) -> None:
+    place = {"pk": {"S": "account#acme"}, "sk": {"S": "account"}}
+    front.always("Scan", Answer(200, json.dumps({"Items": [], "LastEvaluatedKey": place}).encode()))
+    with pytest.raises(StoreUnreachable, match="something else answers"):
+        list(store.scan())
 
 
 def everyone(module: Any, root: type[Exception]) -> list[type[Exception]]:

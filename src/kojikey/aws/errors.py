@@ -148,9 +148,13 @@ def _of_answer(response: Any, operation: str) -> Trouble:
     fields = response.get("Error") or {}
     code, status = str(fields.get("Code", "")), response.get("ResponseMetadata", {}).get("HTTPStatusCode")
     kind = _CODES.get(code)
-    if kind is None:
-        # only a status: from a gateway on the way, or a service that is down
-        kind = "server" if isinstance(status, int) and status >= 500 else "denied" if status == 403 else "other"
+    if kind is None and isinstance(status, int) and status >= 500:
+        kind = "server"
+    elif kind is None and status == 403:
+        kind = "denied"  # by AWS, or by a gateway on the way
+    elif kind is None:
+        # where AWS's code is missing, boto3 has the status in its place: a portal, a proxy or another server answers
+        kind = "foreign" if code in ("", str(status)) else "other"
     shown = code if _CODE.fullmatch(code) else f"status {status}"
     return Trouble(kind, shown, _permission(code, str(fields.get("Message", "")), operation))
 

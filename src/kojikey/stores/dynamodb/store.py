@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, TypeVar
 
-from kojikey.aws.answers import member
+from kojikey.aws.answers import ForeignAnswer, member
 from kojikey.aws.client import Sleep, make_client, with_retries
 from kojikey.aws.settings import checked_endpoint, checked_region
 from kojikey.model.errors import (
@@ -243,6 +243,8 @@ class DynamoStore(Store):
             yield from member(answer, "Items")
             if "LastEvaluatedKey" not in answer:
                 return
+            if answer["LastEvaluatedKey"] == request.get("ExclusiveStartKey"):
+                raise ForeignAnswer  # the scan would never end
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     def _describe(self) -> Description:
