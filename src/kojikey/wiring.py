@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from kojikey.config.known_keks import KnownKekFiles
 from kojikey.config.settings import Settings
@@ -282,17 +283,21 @@ def _checked_inputs(source: str, inputs: KekInputs, person: Person) -> KekInputs
     Raises:
         KekMissing, KekUnavailable, UsageError: the source has no KEK.
     """
-    from kojikey.sealing.kek.base import PASSPHRASE_FILE_VARIABLE
     from kojikey.sealing.kek.registry import make
 
-    is_asked = source == "passphrase" and not inputs.environ.get(PASSPHRASE_FILE_VARIABLE)
-    if is_asked and inputs.ask_passphrase is not None:
+    if _is_typed(source, inputs) and inputs.ask_passphrase is not None:
         person.note("there is no store yet; the new one needs a passphrase, which nobody can recover")
         chosen = inputs.ask_passphrase("new")
         return inputs._replace(ask_passphrase=lambda _: chosen)
     if source.partition(":")[0] in ("env", "passphrase", "recipients"):
         make(source, store_id="", inputs=inputs._replace(warn=None))
     return inputs
+
+
+def _is_typed(source: str, inputs: KekInputs) -> bool:
+    from kojikey.sealing.kek.base import PASSPHRASE_FILE_VARIABLE
+
+    return source == "passphrase" and not inputs.environ.get(PASSPHRASE_FILE_VARIABLE)
 
 
 def _create_local_store(settings: Settings, person: Person, source: str, inputs: KekInputs) -> OpenStore:
@@ -307,6 +312,8 @@ def _create_local_store(settings: Settings, person: Person, source: str, inputs:
         return open_chosen_store(settings, person)  # another process created it first
     person.note(f"created the store {store.place}")
     person.note(f"its key-encryption key: {describe(header['kek'])}")
+    if _is_typed(source, inputs) and sys.platform == "linux":
+        person.note(Hint("to type the passphrase once for some hours, not at each command: ", next_step("unlock")))
     if lies_beside(header["kek"], store) and settings.warnings is not None:
         settings.warnings.text(KEK_BESIDE_STORE)
     open_store = OpenStore(store, header, inputs, actor=actor(store))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -259,6 +260,24 @@ def test_a_new_passphrase_is_asked_twice_and_an_old_one_once(kojikey: Program) -
             type_key(child, "Passphrase of the store: ", "not that one")
         code, text = end(child)
     assert (code, key.key in text) == (8, False)
+
+
+def test_a_new_passphrase_comes_with_what_it_means_and_how_to_type_it_rarely(kojikey: Program, tmp_path: Path) -> None:
+    key, words = kojikey.key(), "correct horse battery staple"
+    command = ("add", "elevenlabs", "--from-env", "NEW", "--no-test")
+    environ: dict[str, Any] = {"KOJIKEY_KEK": None, "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"}
+    with on_a_terminal(kojikey, *command, NEW=key.key, **environ) as child:
+        child.expect_exact("which nobody can")
+        type_key(child, "New passphrase", words)
+        type_key(child, "Repeat the passphrase: ", words)
+        code, text = end(child)
+    assert (code, "kojikey unlock" in text) == (0, sys.platform == "linux")
+    (tmp_path / "file").write_text(words)
+    (tmp_path / "file").chmod(0o600)
+    environ |= {"KOJIKEY_PASSPHRASE_FILE": str(tmp_path / "file"), "KOJIKEY_HOME": str(tmp_path / "other")}
+    with on_a_terminal(kojikey, *command, NEW=key.key, **environ) as child:
+        code, text = end(child)
+    assert (code, "created the store" in text, "unlock" in text) == (0, True, False)
 
 
 @pytest.mark.parametrize(("first", "second"), [("correct horse", "battery staple"), ("", None)])
