@@ -75,6 +75,12 @@ def test_standard_input_and_the_environment_are_sources(kojikey: Program, folder
     assert (ended.code, ended.document["in_clear"]) == (0, [])
 
 
+def test_a_pipe_that_the_shell_made_holds_no_key_afterwards(kojikey: Program, folder: Path) -> None:
+    for content in (f"OPENAI_API_KEY={OPENAI}", json.dumps({"OPENAI_API_KEY": OPENAI})):
+        ended = kojikey.shell(f"kojikey import <(printf %s '{content}') --no-test --json")
+        assert (ended.code, ended.result["provider"], ended.document["in_clear"]) == (0, "openai", []), ended.said
+
+
 def test_a_key_of_distinctive_shape_under_another_name_is_listed_with_the_map_that_takes_it(
     kojikey: Program, folder: Path
 ) -> None:

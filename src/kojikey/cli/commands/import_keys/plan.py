@@ -68,7 +68,7 @@ class Row:
         """The statements in files that still hold the key in plain text."""
         if not self.holds_key:
             return ()
-        files = (binding for binding in self.bindings if binding.file not in (None, STDIN))
+        files = (binding for binding in self.bindings if binding.is_kept)
         return tuple(binding for binding in files if (binding.file, binding.line) not in self.commented_out)
 
     def refuse(self, detail: str, hint: str = "", code: Exit = Exit.USAGE) -> None:

@@ -46,7 +46,8 @@ class Binding(NamedTuple):
     """A name and its value. ``file`` and ``line`` are None in the environment.
 
     ``value`` is None if it is not text or could not be read. ``group`` is the name of the JSON object that contains the
-    name. ``span`` is the position of a statement that can be replaced.
+    name. ``span`` is the position of a statement that can be replaced. ``is_kept`` is False if the source is read only
+    once, as a pipe and the environment are, and so holds no key afterwards.
     """
 
     file: str | None
@@ -55,6 +56,7 @@ class Binding(NamedTuple):
     value: Secret | None
     group: str = ""
     span: Span | None = None
+    is_kept: bool = True
 
 
 class Source(NamedTuple):
@@ -100,16 +102,22 @@ def read_file(path: str) -> Source | Unread:
     if text is None or "\0" in text:
         return Unread(path, "it is not UTF-8 text", "save it as UTF-8, then run the command again")
     if path.endswith(".json") or text.lstrip().startswith("{"):
-        bindings = _json_bindings(path, text)
-        wrong = Unread(path, "it is not a JSON object of names and values", "correct it, then run the command again")
-        return wrong if bindings is None else bindings
-    bound, problems = _env_bindings(path, text)
-    return Source(path, "env", bound, problems, sha256(data).hexdigest() if is_regular else "")
+        source = _json_bindings(path, text)
+    else:
+        bound, problems = _env_bindings(path, text)
+        source = Source(path, "env", bound, problems, sha256(data).hexdigest() if is_regular else "")
+    if source is None:
+        reason = "it is not a JSON object of names and values"
+        return Unread(path, reason, "correct it, then run the command again")
+    if is_regular:
+        return source
+    return source._replace(bindings=tuple(binding._replace(is_kept=False) for binding in source.bindings))
 
 
 def read_environment(environ: Mapping[str, str]) -> Source:
     """Return the environment as a source."""
-    return Source(None, "environment", tuple(Binding(None, None, name, Secret(environ[name])) for name in environ))
+    bindings = (Binding(None, None, name, Secret(environ[name]), is_kept=False) for name in environ)
+    return Source(None, "environment", tuple(bindings))
 
 
 def _standard_input() -> tuple[HiddenBytes, bool]:
