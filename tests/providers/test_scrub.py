@@ -106,6 +106,7 @@ def test_of_base64_at_most_the_characters_that_encode_other_bytes_too_are_left(
 def test_the_key_is_found_in_other_letters_beside_text_in_any_language() -> None:
     assert Scrubber(KEY)(f"schlüssel {KEY.upper()} – abgelehnt") == f"schlüssel {MARK} – abgelehnt"
     assert Scrubber("schlüssel")("SCHLüSSEL é") == f"{MARK} é"
+    assert Scrubber(KEY)(f"İİİ {KEY} İ") == f"İİİ {MARK} İ"  # str.lower makes this letter longer
 
 
 def test_a_key_that_is_not_text_is_scrubbed_too() -> None:
@@ -139,6 +140,13 @@ def test_a_cut_never_leaves_a_piece_of_the_key_at_the_end() -> None:
         scrubbed = Scrubber(KEY)("x" * padding + KEY)
         assert len(scrubbed) <= LONGEST
         assert KEY[:4] not in scrubbed
+
+
+def test_only_a_text_that_is_too_long_is_cut_and_says_so() -> None:
+    scrub = Scrubber(KEY)
+    assert scrub("x" * LONGEST) == "x" * LONGEST
+    assert scrub("x" * (LONGEST + 1)) == "x" * (LONGEST - 3) + "..."
+    assert scrub("x" * 11, longest=10) == "xxxxxxx..."
 
 
 @pytest.mark.parametrize("key", ["ab", "x", "short12"])
