@@ -105,7 +105,8 @@ ON_GOOGLE = Rule(Reason.SERVICE_DISABLED, status=frozenset({403}), url_from="url
         (f"https://google.com/{'x' * (300 - len('https://google.com/'))}", True),
         (f"https://google.com/{'x' * (301 - len('https://google.com/'))}", False),
         ("http://google.com/", False), ("https://google.com.evil.example/", False), ("https://evilgoogle.com/", False),
-        ("https://google.com:8443/", False), ("https://google.com@evil.example/", False), ("https://google.com/ x", False),
+        ("https://google.com:8443/", False), ("https://google.com@evil.example/", False),
+        ("https://google.com/ x", False),
         ("https://evil.example/https://google.com/", False), (f"https://google.com/?key={KEY}", False), ("", False),
     ],
 )  # fmt: skip
