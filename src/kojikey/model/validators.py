@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 
 from kojikey.model.account import is_account
-from kojikey.model.plain_text import shown as shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

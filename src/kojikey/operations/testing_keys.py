@@ -18,10 +18,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from kojikey.model import validators
 from kojikey.model.errors import AccountNotFound, CannotOpen, KekMissing, KekUnavailable, StoreUnavailable
 from kojikey.model.key import Key, Version
 from kojikey.model.key_reading import read_keys
+from kojikey.model.plain_text import shown
 from kojikey.model.secret import Secret
 from kojikey.operations.key_records import own_key
 from kojikey.operations.open_store import OpenStore
@@ -219,7 +219,7 @@ class _Run:
         except (KekMissing, KekUnavailable):
             raise
         except (CannotOpen, AccountNotFound) as error:
-            return Unopened(validators.shown(stored.ref.account), validators.shown(stored.ref.provider), error)
+            return Unopened(shown(stored.ref.account), shown(stored.ref.provider), error)
         return _Opened(stored, key, version, secret)
 
     def _save_some(self) -> None:
