@@ -166,3 +166,28 @@ def test_a_status_without_the_providers_word_condemns_no_key(status: int, body: 
     assert finding.reason is reason
     assert finding.authentic is (True if reason is Reason.BILLING else None)
     assert finding.retry == (reason in (Reason.RATE_LIMITED, Reason.PROVIDER_UNAVAILABLE))
+
+
+@each("status", [200, 299])
+def test_a_rule_never_makes_an_answer_valid_that_does_not_have_the_providers_form(status: int) -> None:
+    for rule_reason, reason in ((Reason.OK, Reason.UNKNOWN), (Reason.RATE_LIMITED, Reason.RATE_LIMITED)):
+        check = replace(GOOGLE.checks[0], rules=(Rule(rule_reason, status=frozenset({status})),))
+        finding = judge(GOOGLE, check, Answer(status, {}, b'{"x": 1}'), key_shape=None)
+        assert (finding.reason, finding.authentic, finding.http_status) == (reason, None, status)
+
+
+def test_a_rule_can_make_another_status_valid() -> None:
+    check = replace(GOOGLE.checks[0], rules=(Rule(Reason.OK, status=frozenset({422})),))
+    finding = judge(GOOGLE, check, Answer(422, {}, b"{}"), key_shape=None)
+    assert (finding.reason, finding.http_status) == (Reason.OK, 422)
+
+
+def test_the_state_of_an_account_and_a_missing_model_are_found_with_the_status_of_their_answer() -> None:
+    account = next(check for check in ELEVEN.checks if check.states)
+    unpaid = json.dumps({"tier": "creator", "character_count": 0, "character_limit": 9, "status": "past_due"}).encode()
+    finding = judge(ELEVEN, account, Answer(200, {}, unpaid), key_shape=None)
+    assert (finding.reason, finding.http_status) == (Reason.BILLING, 200)
+    listed = Answer(200, {}, b'{"models": [{"name": "models/m1"}]}')
+    models = next(check for check in GOOGLE.checks if check.model_in)
+    finding = judge(GOOGLE, models, listed, key_shape=None, values={"model": "m2"})
+    assert (finding.reason, finding.http_status) == (Reason.MODEL_UNAVAILABLE, 200)
