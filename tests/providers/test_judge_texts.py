@@ -192,3 +192,13 @@ def test_the_state_of_an_account_and_a_missing_model_are_found_with_the_status_o
     listed = Answer(200, {}, b'{"object": "list", "data": [{"id": "m1", "object": "model"}]}')
     finding = judge(deepseek, listing, listed, key_shape=None, values={"model": "m2"})
     assert (finding.reason, finding.http_status) == (Reason.MODEL_UNAVAILABLE, 200)
+
+
+@each(
+    ("status", "reason"),
+    [(499, Reason.EXPIRED), (500, Reason.PROVIDER_UNAVAILABLE), (503, Reason.PROVIDER_UNAVAILABLE)],
+)
+def test_a_server_that_failed_condemns_no_key_whatever_it_says(status: int, reason: Reason) -> None:
+    for condemning in (Reason.EXPIRED, Reason.BILLING):
+        finding = found(Rule(condemning, status=frozenset({status})), status=status)
+        assert finding.reason is (condemning if status < 500 else reason)
