@@ -53,6 +53,7 @@ SQLSTATES = sorted({
         ("22021", StoreCorrupt),
         ("KJK01", StoreDenied),
         ("KJK02", StoreDenied),
+        ("KJK05", StoreDenied),
         ("0A000", StoreUnavailable),
         ("99999", StoreUnavailable),
         (None, StoreUnreachable),

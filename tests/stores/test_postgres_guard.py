@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
+
 import psycopg
 import pytest
 from psycopg import errors
 
 from kojikey.model.errors import StoreLocked, UsageError
 from kojikey.model.ref import account_ref, grant_ref, key_ref
-from kojikey.stores.base import Change, Query
+from kojikey.stores.base import DOCUMENT_LIMIT, Change, Query
 from kojikey.stores.postgres.address import read_address
 from kojikey.stores.postgres.store import PostgresStore
-from support.servers.granted import ACME, BETA, Role, counted
+from support.servers.granted import ACME, BETA, Refused, Role, all_rows, counted
 from support.servers.granted import owner as owner
+from support.servers.granted import refused as refused
 from support.servers.granted import role as role
 from support.servers.granted import sql as sql
 from support.servers.granted import store as store
@@ -98,3 +101,22 @@ def test_a_prepared_schema_keeps_its_owner_whoever_creates_the_store(
     theirs = PostgresStore(read_address(postgres.url(database, owner)))
     theirs.commit([Change(account_ref(ACME), counted(ACME, 0), None)])
     theirs.close()
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "INSERT INTO kojikey.keys (account, provider, slot, revision, document) VALUES ('acme', 'p', 1, 'r', {big})",
+        "UPDATE kojikey.keys SET document = {big}",
+        "UPDATE kojikey.keys SET revision = {big}",
+        "UPDATE kojikey.accounts SET document = {big}",
+        "INSERT INTO kojikey.events (account, seq, revision, document) VALUES ('acme', 2, 'r', {big})",
+    ],
+)
+def test_a_role_writes_nothing_larger_than_kojikey_does(refused: Refused, postgres: Server, attack: str) -> None:
+    before = all_rows(postgres, refused.database)
+    text = json.dumps(counted(ACME, 2, label="x" * DOCUMENT_LIMIT))
+    with pytest.raises(psycopg.Error) as raised:
+        refused.sql.execute(attack.replace("{big}", f"'{text}'").encode())
+    assert raised.value.sqlstate == "KJK05"
+    assert all_rows(postgres, refused.database) == before

@@ -10,6 +10,7 @@ granted to it, or to a role from which it inherits. In these accounts it
 * adds the next event that the account's document counts. It cannot change or delete an event. Nor can the owner, except
   by dropping the trigger, which the chain of events would show;
 * cannot enable a disabled account, and cannot rename or delete an account's document, which would have the same effect;
+* cannot write a document or a revision that is larger than kojikey's: who reads all accounts would read it into memory;
 * cannot set a wrong number of events or give the account's document another form, after which nobody could change the
   account any more, only disable it.
 
@@ -28,7 +29,7 @@ from typing import Any, LiteralString
 from psycopg import Connection, sql
 
 from kojikey.model.errors import NotFound, UsageError
-from kojikey.stores.base import Change
+from kojikey.stores.base import DOCUMENT_LIMIT, Change
 
 # uses the index of grants for each row; a list of all granted accounts would be read again by every statement
 _GRANTED: LiteralString = (
@@ -112,6 +113,14 @@ SET search_path = pg_catalog AS $$ BEGIN
     END IF;
     RETURN NEW;
 END $$"""
+_STAYS_SMALL: LiteralString = f"""
+CREATE OR REPLACE FUNCTION kojikey.rows_stay_small() RETURNS trigger LANGUAGE plpgsql
+SET search_path = pg_catalog AS $$ BEGIN
+    IF octet_length(NEW.document) > {DOCUMENT_LIMIT} OR octet_length(NEW.revision) > 64 THEN
+        RAISE EXCEPTION USING ERRCODE = 'KJK05', MESSAGE = 'kojikey writes no document or revision of that size';
+    END IF;
+    RETURN NEW;
+END $$"""
 # Runs as the owner, for every role that may mark the row. It cannot be a trigger of another table: nobody has EXECUTE,
 # which is checked when a trigger is created, and the function checks its table.
 _MARKED_GO: LiteralString = """
@@ -122,7 +131,7 @@ SET search_path = pg_catalog AS $$ BEGIN
     END IF;
     RETURN NULL;
 END $$"""
-_FUNCTIONS = (_ONLY_ADDED, _STAYS_DISABLED, _IS_COUNT, _COUNT_GOES_ON, _NEXT_ALONE, _MARKED_GO)
+_FUNCTIONS = (_ONLY_ADDED, _STAYS_DISABLED, _IS_COUNT, _COUNT_GOES_ON, _NEXT_ALONE, _STAYS_SMALL, _MARKED_GO)
 # is_count is called by the role that changes an account, the others only by their triggers
 _CALLABLE: LiteralString = "GRANT EXECUTE ON FUNCTION kojikey.is_count(json) TO PUBLIC"
 _TRIGGERS: tuple[tuple[LiteralString, LiteralString], ...] = (
@@ -133,6 +142,10 @@ _TRIGGERS: tuple[tuple[LiteralString, LiteralString], ...] = (
     ("the_count_goes_on", "BEFORE UPDATE ON kojikey.accounts FOR EACH ROW"
      " EXECUTE FUNCTION kojikey.the_count_goes_on()"),
     ("only_the_next", "BEFORE INSERT ON kojikey.events FOR EACH ROW EXECUTE FUNCTION kojikey.only_the_next_event()"),
+    ("stays_small", "BEFORE INSERT OR UPDATE ON kojikey.accounts FOR EACH ROW"
+     " EXECUTE FUNCTION kojikey.rows_stay_small()"),
+    ("stays_small", "BEFORE INSERT OR UPDATE ON kojikey.keys FOR EACH ROW EXECUTE FUNCTION kojikey.rows_stay_small()"),
+    ("stays_small", "BEFORE INSERT ON kojikey.events FOR EACH ROW EXECUTE FUNCTION kojikey.rows_stay_small()"),
     ("marked_keys_go", "AFTER UPDATE ON kojikey.keys FOR EACH ROW WHEN (NEW.revision = '')"
      " EXECUTE FUNCTION kojikey.marked_keys_go()"),
 )  # fmt: skip

@@ -86,6 +86,9 @@ _STATES: dict[str, ErrorTemplate] = {
         "takes only the next event of an account, not another one of the role {role}",
         Hint("the owner of the store can check it: ", _owners("audit", "--verify", "--account", "ACCOUNT")),
     ),
+    "KJK05": ErrorTemplate(
+        StoreDenied, "takes no document of that size from the role {role}", "write to it with kojikey alone"
+    ),
     "KJK02": ErrorTemplate(StoreDenied, "keeps every event as it is", "events are only ever added"),
     "25006": _READ_ONLY, "25P03": _LOST, "28": _DENIED, "42501": _DENIED,
     "40001": _LOCKED, "40P01": _LOCKED, "55P03": _LOCKED, "57014": _LOCKED, "25P04": _LOCKED,
