@@ -22,7 +22,7 @@ WRONG = [
     ("test --fail-on nothing", "kojikey test --fail-on limited"),
     ("list --sort size", "kojikey list --sort age"),
     ("list --sort", "kojikey list --sort age"),
-    ("export --reveal --format toml", "kojikey export --format dotenv"),
+    ("export --reveal --format toml", "kojikey export --reveal --format dotenv"),
     ("test --all-accounts -a acme", "kojikey test --all-accounts"),
     ("list --all-accounts -a acme", "kojikey list --all-accounts"),
     ("rotate --batch nowhere.jsonl", "kojikey rotate --batch FILE"),

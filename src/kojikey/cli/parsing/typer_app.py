@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from kojikey.cli import registry
 from kojikey.cli.command import Call, Choice, Command, CommandLine, Doubt, Flag, Option
-from kojikey.cli.options import JSON, NO_COLOR
+from kojikey.cli.options import COMMON, JSON, NO_COLOR
 from kojikey.cli.output.stdout import write_line
 from kojikey.cli.parsing import app
 from kojikey.cli.parsing.app import click_command as click_command
@@ -147,23 +147,27 @@ def _bad_value(error: typer.BadParameter, line: CommandLine, help_hint: Hint) ->
         takes = "one of " + ", ".join(option.choices)
     else:
         takes = {"int": "a whole number", "float": "a number"}.get(kind, "another kind of value")
-    return UsageError(f"{named} takes {takes}", hint=_with_value(command, named) or help_hint)
+    return UsageError(f"{named} takes {takes}", hint=_with_value(line, named) or help_hint)
 
 
 def _value_misplaced(name: str, line: CommandLine) -> UsageError:
     is_flag = isinstance(_option_named(line.command, name), Flag)
     usual = next_step(line.name or "", name if is_flag else "--help")
     what = "takes no value" if is_flag else "needs a value"
-    return UsageError(f"{name} {what}", hint=_with_value(line.command, name) or usual)
+    return UsageError(f"{name} {what}", hint=_with_value(line, name) or usual)
 
 
-def _with_value(command: Command | None, name: str) -> Hint | None:
-    """Return the command with an option and a value or its placeholder; None for an option without a value."""
-    option = _option_named(command, name)
+def _with_value(line: CommandLine, name: str) -> Hint | None:
+    """Return the command with its own flags, and with an option and a value or its placeholder.
+
+    None for an option without a value.
+    """
+    command, option = line.command, _option_named(line.command, name)
     if command is None or option is None or not option.metavar:
         return None
     value = option.choices[0] if isinstance(option, Choice) else option.metavar.partition("|")[0]
-    return next_step(command.name, name, value)
+    flags = [each.spelling for each in command.options if each in line.flags and each not in COMMON]
+    return next_step(command.name, *flags, name, value)
 
 
 def _option_named(command: Command | None, flag: str) -> Option[Any] | None:
