@@ -100,7 +100,9 @@ def test_a_signal_that_ends_the_program_ends_kojikey(kojikey: Program, key: str,
     assert run(kojikey, f"echo x; kill -{name} $$").returncode == -getattr(signal, f"SIG{name}")
 
 
-@pytest.mark.parametrize("name", ["TERM", "INT", "QUIT", "HUP", "USR1", "USR2"])
+@pytest.mark.parametrize(
+    "name", ["TERM", "INT", "QUIT", "HUP", "USR1", "USR2", "ABRT", "ALRM", "PROF", "VTALRM", "IO", "TSTP", "WINCH"]
+)
 def test_a_signal_that_kojikey_gets_is_passed_on(kojikey: Program, key: str, name: str) -> None:
     script = f"trap 'echo got {name}; exit 9' {name}; echo ready; while :; do sleep 0.05; done"
     with subprocess.Popen([*COMMAND, *RUN, "sh", "-c", script], env=kojikey.environ, stdout=subprocess.PIPE) as process:
@@ -118,7 +120,7 @@ def test_a_program_that_is_missing_is_127_and_one_that_cannot_be_started_126(
     for name, code, said in (("nothere", 127, "was not found"), (str(tmp_path / "text"), 126, "could not be started")):
         ended = kojikey.installed(*RUN, name)
         assert (ended.code, said in ended.err) == (code, True)
-        with on_a_terminal(kojikey, *RUN, name) as child:
+        with on_a_terminal(kojikey, *RUN, name, columns=200) as child:
             child.expect_exact(said)
             child.expect(pexpect.EOF)
             child.close()

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 
 from kojikey.cli.commands.run.masked_output import Output
 from kojikey.cli.commands.run.relay import MaskedRun
-from kojikey.cli.commands.run.session import Session, Streams, open_terminal, start_program
+from kojikey.cli.commands.run.session import RealTerminal, Session, Streams, open_terminal, start_program
 from kojikey.cli.output.terminal import encodes
 from kojikey.model.masking import ASCII_BULLET, BULLET, mask, tail_of
 from kojikey.model.secret import Secret
@@ -39,6 +39,7 @@ def _on_a_terminal(
     program: Sequence[str], environ: Mapping[str, str], keys: Sequence[Secret], masks: Sequence[bytes]
 ) -> MaskedRun:
     master, slave = open_terminal(0)
+    usual_modes = None if RealTerminal().is_ours else termios.tcgetattr(slave)
     outputs = [Output(master, 1, Masker(keys, masks), is_terminal=True)]
     error = slave
     if not os.isatty(2):
@@ -50,7 +51,7 @@ def _on_a_terminal(
         for number in {slave, error}:
             os.close(number)
     os.set_blocking(master, False)
-    return MaskedRun(outputs, pid=session.pid, session=session, master=master)
+    return MaskedRun(outputs, pid=session.pid, session=session, master=master, usual_modes=usual_modes)
 
 
 def _in_pipes(

@@ -11,16 +11,19 @@ import select
 import signal
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 from kojikey.cli.commands.run.masked_output import Output
-from kojikey.cli.commands.run.session import RealTerminal, Session, copy_size
+from kojikey.cli.commands.run.session import RealTerminal, Session, copy_size, set_modes_if_unchanged
 from kojikey.cli.commands.run.signals import (
     end_as,
     handle,
+    kill,
     kill_group,
     pass_on,
     pass_on_keyboard,
     pass_on_sent_interrupts,
+    stop_as,
     wakeup_pipe,
 )
 
@@ -33,6 +36,7 @@ class MaskedRun:
 
     ``session`` and ``master`` (the pseudo-terminal) are None for a program without its own terminal. ``status`` is the
     wait status after the program's end. ``typed`` are bytes from the keyboard that the program has not read yet.
+    ``usual_modes`` are the modes of ``master`` if this process started in the background, where ours are not known.
     """
 
     outputs: list[Output]
@@ -40,6 +44,7 @@ class MaskedRun:
     status: int | None = None
     session: Session | None = None
     master: int | None = None
+    usual_modes: list[Any] | None = None
     terminal: RealTerminal = field(default_factory=RealTerminal)
     typed: bytes = b""
     is_typing_over: bool = False
@@ -50,8 +55,6 @@ class MaskedRun:
         with wakeup_pipe() as self.wake:
             self._handle_signals()
             try:
-                if self.session:
-                    self.terminal.set_raw()
                 while self.status is None:
                     self._step()
                 for output in self.outputs:
@@ -64,7 +67,7 @@ class MaskedRun:
 
     def _step(self) -> None:
         if self.session and not self.terminal.is_raw:
-            self.terminal.set_raw()
+            self._take_keyboard()
         readable = [output.source for output in self.outputs if output.is_open]
         readable.append(self.wake)
         writable: list[int] = []
@@ -86,6 +89,13 @@ class MaskedRun:
             self._relay_typed(typed=0 in ready, able=bool(able))
             if self.session.reports in ready:
                 self._read_reports(self.session)
+
+    def _take_keyboard(self) -> None:
+        """Switch to raw mode if we are in the foreground; the program's terminal gets our modes the first time."""
+        self.terminal.set_raw()
+        if self.terminal.is_raw and self.usual_modes and self.master is not None:
+            set_modes_if_unchanged(self.master, self.usual_modes, self.terminal.modes)
+            self.usual_modes = None
 
     def _may_read_keyboard(self) -> bool:
         master_is_open = any(output.is_open and output.source == self.master for output in self.outputs)
@@ -124,34 +134,39 @@ class MaskedRun:
     def _stop_with_program(self, number: int) -> None:
         """Stop like the program, so that the shell shows its prompt again; then resume together with the program."""
         self.terminal.restore()
-        before = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGTSTP if number != signal.SIGSTOP else signal.SIGSTOP)
-        signal.signal(signal.SIGTSTP, before)
+        stop_as(number)
         self._resume()
 
     def _resume(self) -> None:
         if self.session and self.master is not None:
-            self.terminal.set_raw()
+            self._take_keyboard()
             copy_size(0, self.master)
-            kill_group(self.session.pid, signal.SIGCONT)
+            kill_group(self.pid, signal.SIGCONT)
+        else:
+            kill(self.pid, signal.SIGCONT)
 
     def _reap_child(self) -> None:
+        """Take the news of a program without a session: it ended, or stopped."""
         if self.session is None:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            self.status = status if pid else None
+            pid, status = os.waitpid(self.pid, os.WNOHANG | os.WUNTRACED)
+            if pid and os.WIFSTOPPED(status):
+                self._stop_with_program(os.WSTOPSIG(status))
+            elif pid:
+                self.status = status
 
     def _handle_signals(self) -> None:
         pass_on(self.pid)
-        handle(("SIGCHLD",), lambda *_: None)
-        handle(("SIGWINCH",), lambda *_: self._resize())
+        handle((signal.SIGCHLD,), lambda *_: None)
+        handle((signal.SIGWINCH,), lambda *_: self._resize())
+        handle((signal.SIGCONT,), lambda *_: self._resume())
         if self.session:
             pass_on_keyboard(self.pid)
-            handle(("SIGTSTP",), lambda *_: kill_group(self.pid, signal.SIGTSTP))
-            handle(("SIGCONT",), lambda *_: self._resume())
         else:
             pass_on_sent_interrupts(self.pid)
 
     def _resize(self) -> None:
+        """Pass on a new size, and the signal itself, which some servers take for a command."""
+        kill(self.pid, signal.SIGWINCH)
         for output in self.outputs:
             if output.is_open and output.is_terminal:
                 copy_size(output.target, output.source)

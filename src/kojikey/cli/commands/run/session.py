@@ -7,6 +7,7 @@ Must not: read the program's output.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -38,6 +39,11 @@ class RealTerminal:
             return False
 
     @property
+    def modes(self) -> list[Any]:
+        """The terminal's earlier modes, while it is in raw mode."""
+        return list(self._before or ())
+
+    @property
     def is_raw(self) -> bool:
         """Whether the terminal is in raw mode."""
         return self._before is not None
@@ -67,11 +73,22 @@ class _sigttou_blocked:  # noqa: N801 - used as a context manager alone
 
 
 def open_terminal(like: int) -> tuple[int, int]:
-    """Return both ends (master, slave) of a new pseudo-terminal with the mode and the size of another terminal."""
+    """Return both ends (master, slave) of a new pseudo-terminal with the modes and the size of another terminal.
+
+    While this process is in the background, the modes are those of the shell's line editor; it keeps the usual ones.
+    """
     master, slave = os.openpty()
-    termios.tcsetattr(slave, termios.TCSANOW, termios.tcgetattr(like))
+    if RealTerminal().is_ours:
+        termios.tcsetattr(slave, termios.TCSANOW, termios.tcgetattr(like))
     copy_size(like, master)
     return master, slave
+
+
+def set_modes_if_unchanged(master: int, unchanged: list[Any], modes: list[Any]) -> None:
+    """Set the modes of the program's terminal, unless the program has set some itself."""
+    with contextlib.suppress(termios.error):  # the terminal is gone
+        if termios.tcgetattr(master) == unchanged:
+            termios.tcsetattr(master, termios.TCSANOW, modes)
 
 
 def copy_size(source: int, target: int) -> None:

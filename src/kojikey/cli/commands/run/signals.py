@@ -1,6 +1,6 @@
-"""The signals of ``kojikey run --mask``: they are passed on to the program, and this process ends as the program does.
+"""The signals of ``kojikey run --mask``: they are passed on to the program, and this process stops and ends as it does.
 
-Owns: which signals are passed on, and dying of the same signal. Must not: read or write a stream.
+Owns: which signals are passed on, and stopping or dying by the same signal. Must not: read or write a stream.
 """
 
 from __future__ import annotations
@@ -8,40 +8,44 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import FrameType
 
-_PASSED_ON = ("SIGHUP", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGALRM")
-_FROM_THE_KEYBOARD = ("SIGINT", "SIGQUIT")
+_FROM_THE_KEYBOARD = ("SIGINT", "SIGQUIT", "SIGTSTP")
+_OF_THIS_PROCESS = (
+    "SIGKILL", "SIGSTOP", "SIGCONT", "SIGCHLD", "SIGTTIN", "SIGTTOU", "SIGWINCH",
+    "SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP", "SIGEMT", "SIGSYS", "SIGPIPE", "SIGXCPU", "SIGXFSZ",
+)  # fmt: skip
+"""The signals that are not simply passed on: they cannot be caught, or report an event of this process."""
 
 Handler = Callable[[int, FrameType | None], object]
 
 
-def handle(names: Sequence[str], handler: Handler) -> None:
+def handle(numbers: Iterable[int], handler: Handler) -> None:
     """Set a handler for signals, except for ignored ones, which the program inherits as ignored."""
-    for name in names:
-        number = getattr(signal, name)
+    for number in numbers:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, handler)
 
 
 def pass_on(pid: int) -> None:
     """Pass the signals that processes send to each other on to the program, also while a write blocks."""
-    handle(_PASSED_ON, lambda number, _: kill(pid, number))
+    excluded = {*_numbers(_FROM_THE_KEYBOARD), *_numbers(_OF_THIS_PROCESS)}
+    handle(signal.valid_signals() - excluded, lambda number, _: kill(pid, number))
 
 
 def pass_on_keyboard(pid: int) -> None:
     """Pass interrupts on: a program with its own terminal gets none from the keyboard of ours."""
-    handle(_FROM_THE_KEYBOARD, lambda number, _: kill(pid, number))
+    handle((signal.SIGINT, signal.SIGQUIT), lambda number, _: kill(pid, number))
+    handle((signal.SIGTSTP,), lambda number, _: kill_group(pid, number))
 
 
 def pass_on_sent_interrupts(pid: int) -> None:
     """Pass on an interrupt that a process sent to us; the program gets one from the keyboard itself."""
+    numbers = [number for number in _numbers(_FROM_THE_KEYBOARD) if signal.getsignal(number) is not signal.SIG_IGN]
     if not hasattr(signal, "sigwaitinfo"):
-        handle(_FROM_THE_KEYBOARD, lambda number, _: None if _has_foreground() else kill(pid, number))
+        handle(numbers, lambda number, _: None if _has_foreground() else kill(pid, number))
         return
-    numbers = [getattr(signal, name) for name in _FROM_THE_KEYBOARD]
-    numbers = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
     if not numbers:
         return
 
@@ -53,6 +57,11 @@ def pass_on_sent_interrupts(pid: int) -> None:
 
     signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     threading.Thread(target=watch, daemon=True).start()
+
+
+def _numbers(names: Sequence[str]) -> list[int]:
+    """Return the numbers of the signals that this system has."""
+    return [getattr(signal, name) for name in names if hasattr(signal, name)]
 
 
 def _has_foreground() -> bool:
@@ -98,6 +107,21 @@ def kill_group(group: int, number: int) -> None:
         os.killpg(group, number)
     except (ProcessLookupError, PermissionError):
         return
+
+
+def stop_as(number: int) -> None:
+    """Stop by the signal that stopped the program, so that the shell shows its prompt; return when resumed.
+
+    The keyboard's own SIGTSTP may be pending too. Both are sent before one is let through: the resumption clears the
+    other, which would stop this process once more.
+    """
+    handler = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTSTP,))
+    # To this thread: another one may be waiting for the signal, and would take it.
+    signal.pthread_kill(threading.get_ident(), signal.SIGSTOP if number == signal.SIGSTOP else signal.SIGTSTP)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTSTP,))
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    signal.signal(signal.SIGTSTP, handler)
 
 
 def end_as(status: int | None) -> int:
