@@ -100,7 +100,7 @@ _kojikey_takes() {
     'store recipients')
       options='--store -s --json --no-input --quiet -q --no-color --recipient --yes -y --help -h'
       values=' --store=store -s=store --recipient= '
-      argument='' many=1
+      argument='choices:add remove accept' many=1
       ;;
     'store list')
       options='--json --quiet -q --no-color --help -h'
@@ -160,7 +160,7 @@ _kojikey_takes() {
     'scan')
       options='--git --staged --any --all-accounts --sarif --account -a --store -s --json --no-input --quiet -q --no-color --help -h'
       values=' --sarif=file --account=account -a=account --store=store -s=store '
-      argument='' many=1
+      argument='file' many=1
       ;;
     'sandbox')
       options='--json --quiet -q --no-color --port --tour --help -h'

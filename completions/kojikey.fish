@@ -449,6 +449,7 @@ complete -c kojikey -n '__kojikey_in store recipients' -l no-color -d 'no colour
 complete -c kojikey -n '__kojikey_in store recipients' -l recipient -x -d 'remove: a recipient to keep whose public key needs a plugin; may be repeated'
 complete -c kojikey -n '__kojikey_in store recipients' -l yes -s y -d 'accept: do not ask'
 complete -c kojikey -n '__kojikey_in store recipients' -l help -s h -d 'show help'
+complete -c kojikey -n '__kojikey_in store recipients' -x -a 'add remove accept'
 
 complete -c kojikey -n '__kojikey_in store list' -l json -d 'print one JSON document on stdout, even on failure'
 complete -c kojikey -n '__kojikey_in store list' -l quiet -s q -d 'print only results, warnings and errors'
@@ -554,6 +555,7 @@ complete -c kojikey -n '__kojikey_in scan' -l no-input -d 'never ask; fail and s
 complete -c kojikey -n '__kojikey_in scan' -l quiet -s q -d 'print only results, warnings and errors'
 complete -c kojikey -n '__kojikey_in scan' -l no-color -d 'no colour (also: NO_COLOR)'
 complete -c kojikey -n '__kojikey_in scan' -l help -s h -d 'show help'
+complete -c kojikey -n '__kojikey_in scan' -r -F
 
 complete -c kojikey -n '__kojikey_in sandbox' -l json -d 'print one JSON document on stdout, even on failure'
 complete -c kojikey -n '__kojikey_in sandbox' -l quiet -s q -d 'print only results, warnings and errors'

@@ -156,7 +156,7 @@ Register-ArgumentCompleter -Native -CommandName kojikey -ScriptBlock {
             Options = @('--store', '-s', '--json', '--no-input', '--quiet', '-q', '--no-color', '--recipient', '--yes', '-y', '--help', '-h')
             About = @{'--store' = 'the store, by name or URL (default: KOJIKEY_STORE, then ''local'')'; '-s' = 'the store, by name or URL (default: KOJIKEY_STORE, then ''local'')'; '--json' = 'print one JSON document on stdout, even on failure'; '--no-input' = 'never ask; fail and say what was missing (also: KOJIKEY_NO_INPUT, CI)'; '--quiet' = 'print only results, warnings and errors'; '-q' = 'print only results, warnings and errors'; '--no-color' = 'no colour (also: NO_COLOR)'; '--recipient' = 'remove: a recipient to keep whose public key needs a plugin; may be repeated'; '--yes' = 'accept: do not ask'; '-y' = 'accept: do not ask'; '--help' = 'show help'; '-h' = 'show help'}
             Values = @{'--store' = 'store'; '-s' = 'store'; '--recipient' = ''}
-            Argument = ''
+            Argument = 'choices:add remove accept'
             Many = $true
             PassesOn = $false
         }
@@ -252,7 +252,7 @@ Register-ArgumentCompleter -Native -CommandName kojikey -ScriptBlock {
             Options = @('--git', '--staged', '--any', '--all-accounts', '--sarif', '--account', '-a', '--store', '-s', '--json', '--no-input', '--quiet', '-q', '--no-color', '--help', '-h')
             About = @{'--git' = 'every object of git''s database, reachable or not, instead of files'; '--staged' = 'what is about to be committed, instead of files'; '--any' = 'also text that has the shape of a provider''s key, but is not in the store'; '--all-accounts' = 'the keys of every account'; '--sarif' = 'also write the matches to FILE (or -), as SARIF 2.1.0'; '--account' = 'whose key it is (default: KOJIKEY_ACCOUNT, then ''default'')'; '-a' = 'whose key it is (default: KOJIKEY_ACCOUNT, then ''default'')'; '--store' = 'the store, by name or URL (default: KOJIKEY_STORE, then ''local'')'; '-s' = 'the store, by name or URL (default: KOJIKEY_STORE, then ''local'')'; '--json' = 'print one JSON document on stdout, even on failure'; '--no-input' = 'never ask; fail and say what was missing (also: KOJIKEY_NO_INPUT, CI)'; '--quiet' = 'print only results, warnings and errors'; '-q' = 'print only results, warnings and errors'; '--no-color' = 'no colour (also: NO_COLOR)'; '--help' = 'show help'; '-h' = 'show help'}
             Values = @{'--sarif' = 'file'; '--account' = 'account'; '-a' = 'account'; '--store' = 'store'; '-s' = 'store'}
-            Argument = ''
+            Argument = 'file'
             Many = $true
             PassesOn = $false
         }

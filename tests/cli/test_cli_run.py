@@ -137,6 +137,10 @@ def test_not_found_is_127_and_not_executable_126(kojikey: Program, tmp_path: Pat
     script.chmod(0o700)
     ended = kojikey.installed("run", "-q", "--", str(script))
     assert (ended.code, "interpreter that its first line names was not found" in ended.err) == (126, True)
+    script.write_text("exit 0\n")
+    for mask in ([], ["--mask"]):
+        ended = kojikey.installed("run", "-q", *mask, "--", str(script))
+        assert (ended.code, "a script needs a first line, for example #!/bin/sh" in ended.err) == (126, True)
     for name in ("there-is-no-such-program", ""):
         ended = kojikey.installed("run", "-q", "--json", "--", name)
         assert (ended.document["exit_code"], ended.error["code"]) == (127, "not_found")

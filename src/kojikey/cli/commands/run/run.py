@@ -174,6 +174,8 @@ def _run_masked(call: Call, program: tuple[str, ...], environ: Environment, secr
 
 
 def _start_failed(call: Call, name: str, error: OSError | ValueError) -> int:
+    import errno
+
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
         import shutil
 
@@ -182,6 +184,9 @@ def _start_failed(call: Call, name: str, error: OSError | ValueError) -> int:
         problem = "could not be started (the interpreter that its first line names was not found)"
         return _not_started(call, name, problem, NOT_EXECUTABLE)
     reason = getattr(error, "strerror", None) or "its name or an argument contains a null byte"
+    if getattr(error, "errno", None) == errno.ENOEXEC:  # unlike a shell, kojikey does not guess the interpreter
+        problem = "could not be started (it is no program, and a script needs a first line, for example #!/bin/sh)"
+        return _not_started(call, name, problem, NOT_EXECUTABLE)
     return _not_started(call, name, f"could not be started ({reason})", NOT_EXECUTABLE)
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from kojikey.scanning.git_process import Git
     from kojikey.scanning.tally import Tally
 
-PATHS = Arguments("paths", "[PATH]...", "files and folders; - is standard input (default: here)")
+PATHS = Arguments("paths", "[PATH]...", "files and folders; - is standard input (default: here)", complete="file")
 GIT = Flag("--git", help="every object of git's database, reachable or not, instead of files")
 STAGED = Flag("--staged", help="what is about to be committed, instead of files")
 ANY = Flag("--any", help="also text that has the shape of a provider's key, but is not in the store")

@@ -17,7 +17,12 @@ if TYPE_CHECKING:  # `kojikey --help` imports every command's module
     from kojikey.sealing.kek.age_recipients import Recipient
     from kojikey.sealing.kek.base import KekInputs
 
-WORDS = Arguments("words", "[add R | remove R | accept]", "what to do; lists them without it")
+WORDS = Arguments(
+    "words",
+    "[add R | remove R | accept]",
+    "what to do; lists them without it",
+    complete="choices:add remove accept",
+)
 
 _FORMS = Hint(next_step("store recipients", "add", "RECIPIENT"), ", remove RECIPIENT, or accept")
 
