@@ -188,14 +188,23 @@ def test_an_older_account_record_that_was_restored_is_found(sample_store: Sample
 
 
 @pytest.mark.parametrize(
-    ("member", "value"), [("seq", LENGTH - 1), ("seq", LENGTH + 1), ("mac", "0" * 64), ("head", "0" * 64), ("from", 3)]
+    ("member", "value", "seq", "problem"),
+    [
+        ("seq", LENGTH - 1, LENGTH, "comes after the last one that the account's record knows"),
+        ("seq", LENGTH + 1, LENGTH + 1, "was cut off: the account's record knows of later events"),
+        ("mac", "0" * 64, LENGTH, "is not the last event that the account's record names"),
+        ("head", "0" * 64, LENGTH, "is not the last event that the account's record is bound to"),
+        ("from", 3, 3, "does not remove the account, but its data key is gone"),
+    ],
 )
 def test_a_changed_end_in_the_account_s_record_is_found(
-    sample_store: SampleStore, file: File, member: str, value: object
+    sample_store: SampleStore, file: File, member: str, value: object, seq: int, problem: str
 ) -> None:
     document = file.account()
     file.put_account({**document, "audit": {**document["audit"], member: value}})
-    assert first_bad(sample_store)[0] == ACCOUNT
+    assert first_bad(sample_store) == (ACCOUNT, seq)
+    (error, *_) = verify(sample_store.open_store(), account=ACCOUNT).broken[ACCOUNT]
+    assert error.message.endswith(problem)
 
 
 @pytest.mark.parametrize("begun", range(1, LENGTH + 1))

@@ -160,6 +160,7 @@ def test_the_id_of_the_old_key_that_was_known_is_not_changed(mint: Mint) -> None
     rotation.rollback(mint.store.open_store(), **NAMED, test=None, approve=no)
     before = mint.key.current.at_provider
     mint.keys.put("id-old", OLD, name="another name now")
+    mint.keys.forget_lists()
     rotation.retire(mint.store.open_store(), **NAMED, test=FakeTester(Reason.REVOKED))
     mint.mint()
     previous = mint.key.version(Stage.PREVIOUS)

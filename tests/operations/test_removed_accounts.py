@@ -118,6 +118,17 @@ def test_a_data_key_removed_outside_kojikey_does_not_count_as_a_removed_account(
     assert removing.remove(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER).unsigned
 
 
+def test_an_earlier_removal_does_not_explain_that_the_new_data_key_is_gone(sample_store: SampleStore) -> None:
+    removed_and_made_again(sample_store)
+    write_account(sample_store, wrapped=None)
+    sample_store.opener().commit(
+        (Change(key_ref(ACCOUNT, PROVIDER), None, revision_of(sample_store.opener(), PROVIDER)),)
+    )
+    with pytest.raises(AuditBroken, match="does not remove the account, but its data key is gone") as caught:
+        sample_store.verify()
+    assert (caught.value.account, caught.value.seq) == (ACCOUNT, len(sample_store.events()))
+
+
 def test_a_data_key_and_keys_removed_outside_kojikey_are_found_after_the_account_was_created_again(
     sample_store: SampleStore,
 ) -> None:

@@ -137,7 +137,7 @@ def test_a_key_without_a_saved_id_is_deleted_only_if_exactly_one_fits(sample_sto
     assert result.at_provider.key_id is None
     assert keys.values.keys() == {"id-new", "id-old", "id-double"}
     del keys.keys["id-double"], keys.values["id-double"]
-    keys._recent = type(keys._recent)()  # another run
+    keys.forget_lists()
     assert retire(sample_store, keys).action == "retired"
     assert retire.decision.asked == [(1, "id-old")]
     assert keys.values == {"id-new": NEW}

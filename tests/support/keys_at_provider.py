@@ -20,6 +20,7 @@ from kojikey.model.secret import Secret
 from kojikey.operations.key_records import key_of
 from kojikey.operations.minting.provider_ids import proved_id
 from kojikey.providers.management.base import Ability, CopyPlan, Created, KeyManagement, RemoteKey, Wanted
+from kojikey.providers.management.recent_lists import RecentLists
 from kojikey.stores.base import Change
 from support.sample_store import ACCOUNT, PROVIDER, SampleStore
 
@@ -85,6 +86,10 @@ class KeysAtProvider(KeyManagement):
         )
         self.keys[key_id], self.values[key_id] = key, value
         return key
+
+    def forget_lists(self) -> None:
+        """Forget the lists of the last minute, as another run has none."""
+        self._recent = RecentLists()
 
     @classmethod
     def plan(cls, template: RemoteKey) -> CopyPlan:
