@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 
+import pytest
 import respx
 
 from kojikey.model.secret import Secret
@@ -86,6 +87,21 @@ def test_a_standard_key_is_reported_as_no_longer_accepted_by_google(google: resp
     verdict = probe("google_gemini", key="AIza" + "Sy" * 17 + "x")
     assert verdict.reason == "invalid_key"
     assert "no longer accepts Standard keys" in verdict.detail
+
+
+@pytest.mark.parametrize("word", ["ACCESS_TOKEN_TYPE_UNSUPPORTED", "SOMETHING_NEW"])
+def test_an_auth_key_that_google_refuses_by_its_kind_is_not_called_a_wrong_kind_of_key(
+    google: respx.MockRouter, word: str
+) -> None:
+    refused = answer("gemini_token_type_unsupported")
+    content = refused.content.replace(b"ACCESS_TOKEN_TYPE_UNSUPPORTED", word.encode())
+    google.post(url__regex=rf"{GOOGLE}/.*:countTokens").respond(401, headers=refused.headers, content=content)
+    verdict = probe("google_gemini", key="AQ." + "Ab8" * 12)
+    assert (verdict.outcome, verdict.reason) == ("rejected", "key_type_unsupported")
+    assert verdict.detail.startswith(
+        "the key has the form of an auth key (AQ.…), but Google does not accept it for this"
+    )
+    assert verdict.hint.startswith("look at the key and its project at https://aistudio.google.com/api-keys; try again")
 
 
 def test_the_key_is_sent_only_in_its_header(google: respx.MockRouter, eleven: respx.MockRouter) -> None:
