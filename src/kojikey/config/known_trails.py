@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from kojikey.model import validators
+from kojikey.model.atomic_file import make_private
 from kojikey.model.errors import Effect, FileUnwritable, UnsafeConfig
 from kojikey.model.next_step import Hint, next_step
 from kojikey.model.ownership import foreign_writer
@@ -179,7 +180,9 @@ class KnownTrailFile:
         folder = os.path.dirname(self.path)
         make_private_folder(folder)
         # An empty file is a database without tables: a process that is killed here leaves nothing half done.
-        os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT, 0o600))
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT, 0o600)
+        make_private(descriptor)
+        os.close(descriptor)
         connection = sqlite3.connect(self.path, isolation_level=None)
         try:
             connection.execute(_TABLE.replace("TABLE", "TABLE IF NOT EXISTS", 1))

@@ -25,6 +25,7 @@ def write_whole(
         # Other users may not read the file before it is whole, whatever its mode is in the end.
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with open(descriptor, "wb") as file:
+            make_private(descriptor)
             file.writelines(piece.encode("utf-8") if isinstance(piece, str) else piece for piece in pieces)
             file.flush()
             if like is not None:
@@ -39,6 +40,12 @@ def write_whole(
             os.unlink(temporary)
         raise
     sync_folder(os.path.dirname(os.path.abspath(path)))
+
+
+def make_private(descriptor: int) -> None:
+    """Give a new file mode 0600, of which an unusual umask (0777) leaves nothing."""
+    if os.name == "posix":
+        os.fchmod(descriptor, 0o600)
 
 
 def give_new_name(unfinished: str, path: str) -> None:

@@ -28,4 +28,12 @@ def make_private_folder(path: str) -> None:
         except OSError:
             if not os.path.isdir(folder):  # else another process was first
                 raise
+        else:
+            _allow_owner(folder)
         sync_folder(os.path.dirname(folder))
+
+
+def _allow_owner(folder: str) -> None:
+    """Give a new folder the rights of its owner that an unusual umask (0777) took away."""
+    if os.name == "posix" and os.stat(folder).st_mode & 0o700 != 0o700:
+        os.chmod(folder, 0o700)

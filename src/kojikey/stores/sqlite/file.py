@@ -119,7 +119,7 @@ def created_whole(path: str, place: str, build: Callable[[str], None]) -> None:
     Raises:
         StoreExists: there is a file of that name, perhaps a broken one; it was not changed.
     """
-    from kojikey.model.atomic_file import give_new_name
+    from kojikey.model.atomic_file import give_new_name, make_private
 
     real = os.path.realpath(path)
     folder = os.path.dirname(real)
@@ -131,6 +131,7 @@ def created_whole(path: str, place: str, build: Callable[[str], None]) -> None:
         raise StoreExists(place)
     unfinished = f"{real}.{os.urandom(6).hex()}.new"
     descriptor = os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+    make_private(descriptor)
     os.close(descriptor)
     try:
         build(unfinished)
