@@ -63,6 +63,35 @@ def test_the_environment_is_passed_on_except_the_identities_that_open_the_store(
     assert kojikey.installed("run", "-q", "--", "env", "-u", "KOJIKEY_KEK", *nested).code == 8
 
 
+@pytest.mark.parametrize(
+    ("value", "is_noted"),
+    [
+        ("https://gateway.example.com/openai?token=t0p", True),
+        ("https://api.openai.com.example.com/v1", True),
+        ("https://api.openai.com/v1/", False),
+        ("https://api.openai.com", False),
+        ("", False),
+    ],
+)
+def test_a_variable_that_leads_a_key_to_another_place_is_noted(kojikey: Program, value: str, is_noted: bool) -> None:
+    kojikey("add", "openai", "--stdin", "--no-test", stdin=kojikey.key("openai").key)
+    for quiet in ((), ("-q",)):
+        ended = kojikey.installed("run", *quiet, "--", "printenv", "OPENAI_BASE_URL", OPENAI_BASE_URL=value)
+        assert ended.out.strip() == value, ended.said
+        assert ("OPENAI_BASE_URL is set, so the program may send the openai key there" in ended.err) is (
+            is_noted and not quiet
+        )
+        assert "gateway" not in ended.err
+
+
+def test_a_key_with_a_base_url_of_its_own_replaces_the_variable_without_a_note(kojikey: Program) -> None:
+    gemini = kojikey.added("google_gemini")
+    ended = kojikey.installed(
+        "run", "--", "printenv", "GOOGLE_GEMINI_BASE_URL", GOOGLE_GEMINI_BASE_URL="https://gateway.example.com"
+    )
+    assert (ended.out.strip(), ended.err) == (gemini.base_url, "")
+
+
 def test_the_default_base_url_is_not_put_into_the_environment(kojikey: Program) -> None:
     key = kojikey.key("google_gemini")
     kojikey("add", "google_gemini", "--stdin", "--no-test", stdin=key.key)

@@ -16,6 +16,7 @@ REQUIRE = Flag("--require", help="exit 5 if a named provider (by default one of 
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from kojikey.model.environment import Environment
     from kojikey.operations.open_store import OpenStore
     from kojikey.providers.index import IndexEntry
 
@@ -30,6 +31,20 @@ def note_missing_key(call: Call, open_store: OpenStore, account: str, provider: 
         raise _missing(open_store, account, provider)
     if not call.get(QUIET):
         _say(f"{_missing(open_store, account, provider)}; its variables were not changed")
+
+
+def note_other_place(call: Call, environ: Environment, provider: str, entry: IndexEntry, base_url: str | None) -> None:
+    """Note that a variable which is set already may send a key with the default base URL to another place.
+
+    The variable is not changed: it may name a gateway that the user wants. Its value is not shown.
+    """
+    given = (environ.get(entry.base_url_env) or "").rstrip("/")
+    is_own = given in ("", entry.base_url, entry.base_url + entry.base_url_env_path)
+    if not is_own and not entry.base_url_variable(base_url) and not call.get(QUIET):
+        _say(
+            f"{entry.base_url_env} is set, so the program may send the {provider} key there instead of to "
+            f"{entry.base_url}; unset it if that is not meant"
+        )
 
 
 def held_providers(

@@ -10,7 +10,7 @@ import sys
 
 from kojikey.cli.call_settings import settings_of
 from kojikey.cli.command import Arguments, Call, Command, Flag
-from kojikey.cli.commands.run.keys import REQUIRE, held_providers, note_missing_key
+from kojikey.cli.commands.run.keys import REQUIRE, held_providers, note_missing_key, note_other_place
 from kojikey.cli.options import ACCOUNT, DRY_RUN, ENV, JSON, NO_COLOR, NO_INPUT, ONLY, QUIET, STORE
 from kojikey.config.settings import Settings
 from kojikey.model.environment import Environment
@@ -64,6 +64,7 @@ def run(call: Call) -> int:
     environ = Environment(os.environ).without(*_WITHHELD)
     for provider in listed or (() if named else found):
         if provider in found:
+            note_other_place(call, environ, provider, index[provider], found[provider].base_url)
             environ = environ.joined(_variables(found[provider], index[provider]))
     for name, provider in named.items():
         if provider in found:

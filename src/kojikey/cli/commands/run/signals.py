@@ -113,7 +113,7 @@ def stop_as(number: int) -> None:
     """Stop by the signal that stopped the program, so that the shell shows its prompt; return when resumed.
 
     The keyboard's own SIGTSTP may be pending too. Both are sent before one is let through: the resumption clears the
-    other, which would stop this process once more.
+    other, which would stop this process again.
     """
     handler = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTSTP,))
