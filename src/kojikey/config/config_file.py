@@ -71,7 +71,7 @@ def _problems(name: str, value: object, text: str) -> list[str]:
         known = ", ".join([*SETTINGS, "stores.NAME.url"])
         return [f"line {_line(text, name)}: {_shown(name)} is not a setting (known: {known})"]
     if not isinstance(value, str) or not value:
-        return [f"line {_line(text, name)}: {name} must be text in quotes"]
+        return [f"line {_line(text, name)}: {name} must be text in quotes that is not empty"]
     if name in _ACCOUNTS and looks_like_key(value):
         return [f"line {_line(text, name)}: {name} looks like a provider key; it was not used and is not repeated"]
     return []
