@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Iterator
+from contextlib import closing
 
 import psycopg
 import pytest
 
 from kojikey.model.errors import ChangedMeanwhile, StoreUnreachable
 from kojikey.model.ref import key_ref
-from kojikey.stores.base import Change
+from kojikey.stores.base import DOCUMENT_LIMIT, Change
 from kojikey.stores.postgres.address import read_address
 from kojikey.stores.postgres.connection import ServerConnection
 from kojikey.stores.postgres.store import PostgresStore
 from support.servers.granted import ACME, event
 from support.servers.granted import owner as owner
 from support.servers.granted import store as store
+from support.servers.lossy import Lossy
 from support.servers.postgres import Server
 
 KEY = key_ref(ACME, "elevenlabs")
 TEXT = {"text": "\\' ☃"}
-PATIENCE = 0.2
+PATIENCE, BUFFER = 0.2, 4096
 
 
 @pytest.mark.parametrize(
@@ -86,6 +90,25 @@ def test_a_change_at_a_silent_server_ends_and_its_outcome_is_unknown(silent: Pos
         silent.commit([Change(KEY, {}, before.revision)], [event(ACME, 3)])
     assert "no change is made in part" in str(raised.value.hint)
     assert silent.read(KEY) == before
+
+
+def at_port(port: int, database: str, owner: str) -> PostgresStore:
+    return PostgresStore(read_address(f"postgresql://{owner}@127.0.0.1:{port}/{database}"), patience=2)
+
+
+def test_a_long_change_over_a_slow_network_is_sent_whole(
+    store: PostgresStore, postgres: Server, database: str, owner: str
+) -> None:
+    with Lossy(postgres.port, buffer=BUFFER) as slow, closing(at_port(slow.port, database, owner)) as far:
+        far.open()
+        with socket.socket(fileno=os.dup(far._server.connected().fileno())) as sending:
+            sending.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
+        document = {"text": "x" * (DOCUMENT_LIMIT - 20)}
+        far.commit([Change(key_ref(ACME, "long"), document, None)], [event(ACME, 3)])
+        assert slow.connections == 1  # not by a second attempt
+    written = store.read(key_ref(ACME, "long"))
+    assert written is not None
+    assert written.document == document
 
 
 def test_a_read_at_a_silent_server_ends_with_a_closed_connection(postgres: Server, database: str) -> None:

@@ -15,9 +15,12 @@ from types import TracebackType
 class Lossy:
     """A proxy for a port of this machine. Each call of :meth:`lose` causes one loss."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, *, buffer: int | None = None) -> None:
+        """``buffer``: the bytes that it takes before it forwards them, as a slow network does."""
         self._target = port
         self._listener = socket.create_server(("127.0.0.1", 0))
+        if buffer is not None:
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
         self.port: int = self._listener.getsockname()[1]
         self.connections = 0
         self._word: bytes | None = None

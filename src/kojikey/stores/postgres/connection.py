@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, LiteralString
 
 import psycopg
 from psycopg import Connection, IsolationLevel
+from psycopg.waiting import Ready, Wait
 
 from kojikey.model.errors import Effect, StoreCorrupt, StoreNotFound, StoreVersion
 from kojikey.model.next_step import Hint, next_step
@@ -41,6 +42,9 @@ class _PatientConnection(Connection[tuple[Any, ...]]):
 
     A server that is frozen, or that waits for its disk or for a synchronous standby, keeps its connections open. Its
     own time limits do not end then, and the network notices nothing.
+
+    It also sends the rest of a long change while psycopg waits for the answer: in a pipeline psycopg sends what the
+    network takes at that moment, and a server that does not have the whole change may say nothing.
     """
 
     patience: float
@@ -54,9 +58,12 @@ class _PatientConnection(Connection[tuple[Any, ...]]):
         try:
             wanted = next(gen)
             while True:
-                ready = yield wanted  # nothing is ready: psycopg asks ten times a second
+                is_unsent = wanted == Wait.R and self._has_unsent()
+                ready = yield Wait.RW if is_unsent else wanted  # nothing is ready: psycopg asks ten times a second
                 if ready:
                     heard = time.monotonic()
+                    if is_unsent and ready == Ready.W:
+                        continue
                 elif time.monotonic() - heard > self.patience:
                     self.pgconn.finish()
                     raise psycopg.OperationalError("the server is silent")
@@ -64,6 +71,13 @@ class _PatientConnection(Connection[tuple[Any, ...]]):
         except StopIteration as end:
             result: _Result = end.value
             return result
+
+    def _has_unsent(self) -> bool:
+        """Send what the network takes, and return whether something is left."""
+        try:
+            return self.pgconn.flush() == 1
+        except psycopg.OperationalError:
+            return False  # the answer says why
 
 
 class ServerConnection:
