@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from kojikey.model.errors import ChangedMeanwhile, StoreUnreachable, VersionNotFound
-from kojikey.model.key import Key, Stage
+from kojikey.model.key import Stage
 from kojikey.model.management_errors import (
     ManagementRefused,
     ManagementUnavailable,
@@ -18,20 +16,13 @@ from kojikey.model.management_errors import (
     WiderRefused,
 )
 from kojikey.model.verdict import Reason
-from kojikey.operations.minting import minting
 from kojikey.operations.minting.mint_planning import Choice
-from kojikey.operations.minting.mint_run import Minter
-from kojikey.operations.open_store import OpenStore
-from kojikey.operations.results import ChangeResult
 from kojikey.providers.management.base import Wanted
 from support import rotation
 from support.faulty import FaultyStore
-from support.keys_at_provider import LOST, PARENT, REFUSED, UNSENT, KeysAtProvider, Unlisted, Wider
-from support.rotation import at_once
+from support.keys_at_provider import LOST, PARENT, REFUSED, UNSENT, ByValue, KeysAtProvider, Unlisted, Wider
+from support.memory_mint import NAMED, PAGE, Mint
 from support.sample_store import ACCOUNT, ADAPTERS, BASE_URL, OLD, PROVIDER, FakeTester, Held, SampleStore, no
-
-PAGE = "https://example.com/keys"
-NAMED: dict[str, Any] = {"account": ACCOUNT, "provider": PROVIDER}
 
 
 @pytest.fixture
@@ -40,61 +31,6 @@ def sample_store(tmp_path: Path) -> SampleStore:
     sample_store = SampleStore.made(ADAPTERS["memory"](tmp_path))
     sample_store.add()
     return sample_store
-
-
-@dataclass
-class Mint:
-    """The provider, and the answers of a person."""
-
-    store: SampleStore
-    keys: KeysAtProvider = field(default_factory=KeysAtProvider)
-    test: FakeTester | None = field(default_factory=FakeTester)
-    is_wider_allowed: bool = False
-    asked: list[str] = field(default_factory=list)
-    told: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.keys.put("id-old", OLD)
-
-    def minter(self) -> Minter:
-        def allow_wider(why: str) -> bool:
-            self.asked.append(why)
-            return self.is_wider_allowed
-
-        return Minter(
-            self.keys, self.test, no, allow_wider, lambda *_: None, self.told.append, PAGE, admin_account="admins"
-        )
-
-    def mint(self, choice: Choice | None = None, *, open_store: OpenStore | None = None) -> ChangeResult:
-        return at_once(minting.mint)(
-            open_store or self.store.open_store(), self.minter(), choice=choice or Choice(), **NAMED
-        )
-
-    def resume(self) -> ChangeResult:
-        return at_once(minting.resume)(self.store.open_store(), self.minter(), **NAMED)
-
-    def abort(self, *, with_api: bool = True) -> ChangeResult:
-        minter = self.minter() if with_api else None
-        return at_once(minting.abort)(self.store.open_store(), minter, **NAMED)
-
-    def lose(self, verb: str = "create", *, is_done: bool) -> None:
-        """Mint with a lost answer; ``is_done``: the provider carried the request out."""
-        failures = self.keys.after if is_done else self.keys.before
-        failures[verb] = LOST
-        with pytest.raises(ManagementUnavailable):
-            self.mint()
-        failures.clear()
-
-    @property
-    def key(self) -> Key:
-        key = self.store.key()
-        assert key is not None
-        return key
-
-    @property
-    def created(self) -> list[str]:
-        """The values of the keys that kojikey created and that exist."""
-        return [value for value in self.keys.values.values() if value != OLD]
 
 
 @pytest.fixture
@@ -281,6 +217,12 @@ def test_a_minted_key_that_is_not_accepted_yet_stays_staged_and_is_promoted_late
     assert [each for each in mint.keys.requests if each.startswith("create")] == [mint.keys.requests[-1]]
 
 
+@pytest.mark.parametrize(("is_approved", "action"), [(True, "rotated"), (False, "staged")])
+def test_a_limited_key_is_promoted_only_if_that_is_approved(mint: Mint, is_approved: bool, action: str) -> None:
+    mint.test, mint.is_limited_approved = FakeTester(Reason.BILLING), is_approved
+    assert mint.mint().action == action
+
+
 def test_an_abort_deletes_a_staged_key_at_the_provider_before_it_drops_it(mint: Mint) -> None:
     staged(mint)
     remote_id = mint.key.version(Stage.STAGED)
@@ -329,6 +271,12 @@ def test_a_key_of_a_mint_that_another_process_aborted_is_deleted(mint: Mint) -> 
     assert mint.created == []
     assert mint.store.held() == Held(OLD)
     assert mint.key.minting is None
+
+
+def test_a_key_of_an_aborted_mint_that_is_its_own_id_is_deleted_by_its_value(sample_store: SampleStore) -> None:
+    mint = Mint(sample_store, ByValue())
+    overtaken(mint)
+    assert mint.created == []
 
 
 def test_a_key_of_an_aborted_mint_that_cannot_be_deleted_is_named(mint: Mint) -> None:
