@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from kojikey.cli.output import progress as module
 from kojikey.cli.output.progress import Progress
 from kojikey.cli.reports.base import Tally
+from support.program import COMMAND, Program
+from support.pseudo_terminal import on_a_terminal, shown
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,23 @@ def test_without_a_terminal_no_bar_is_written(capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().err == ""
 
 
+def test_in_the_background_no_bar_erases_the_line_of_the_shell(kojikey: Program) -> None:
+    kojikey.added()
+    kojikey.added("google_gemini")
+    test = shlex.join([*COMMAND, "test"])
+    shell = ["bash", "--norc", "--noprofile", "--noediting", "-i"]
+    with on_a_terminal(kojikey, program=shell, HISTFILE="/dev/null") as child:
+        child.sendline(f"{test}; echo fore''ground")
+        child.expect_exact("foreground")
+        assert "0 done" in shown(child)
+        child.sendline(f"{test} & wait; echo back''ground")
+        child.expect_exact("background")
+        assert "2 tested" in str(child.before)
+        assert "\x1b[2K" not in str(child.before)
+
+
 @pytest.mark.parametrize(
-    ("columns", "shown"),
+    ("columns", "text"),
     [
         (79, "━━━━━━━━━━╌╌╌╌╌╌╌╌╌╌ 50 done, 7 failed, 50 left, 25/s, 0:02 to go"),
         (55, "━━━━━╌╌╌╌╌ 50 done, 7 failed, 50 left, 25/s, 0:02 to go"),
@@ -51,7 +69,7 @@ def test_without_a_terminal_no_bar_is_written(capsys: pytest.CaptureFixture[str]
     ],
 )
 def test_on_a_narrow_terminal_the_bar_gives_way_to_the_numbers(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: int, shown: str
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: int, text: str
 ) -> None:
     monkeypatch.setattr(module, "_width", lambda: columns)
     monkeypatch.setattr(module, "encodes", lambda *_: True)
@@ -59,4 +77,4 @@ def test_on_a_narrow_terminal_the_bar_gives_way_to_the_numbers(
     progress = Progress(100, is_shown=True, clock=lambda: moment[0])
     moment[0] = 2.0
     progress.show(Counted(finished=50, failed=7))
-    assert capsys.readouterr().err.removeprefix("\r\x1b[2K") == shown
+    assert capsys.readouterr().err.removeprefix("\r\x1b[2K") == text

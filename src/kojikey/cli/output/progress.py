@@ -1,4 +1,4 @@
-"""The progress bar of a long run: one line on stderr, only on a terminal, erased at the end.
+"""The progress bar of a long run: one line on stderr, only on a terminal and in the foreground, erased at the end.
 
 Written without rich, which would cost too much: the bar is drawn ten times a second, between the rows of results.
 """
@@ -49,7 +49,7 @@ class Progress:
         """Draw the line, at most ten times a second unless it was cleared meanwhile or ``at_once`` is set."""
         now = self._clock()
         is_fresh = self._is_drawn and not at_once and now - self._drawn_at < _INTERVAL_S
-        if not self._is_shown or is_fresh:
+        if not self._is_shown or is_fresh or _is_in_background():
             return
         self._drawn_at, self._is_drawn = now, True
         columns = _width()
@@ -99,6 +99,14 @@ def _span(seconds: float) -> str:
     minutes, rest = divmod(int(seconds + 0.5), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _is_in_background() -> bool:
+    """Return whether another job has the terminal: the bar would erase what a person types at the shell's prompt."""
+    try:
+        return os.tcgetpgrp(sys.stderr.fileno()) != os.getpgrp()
+    except (OSError, ValueError, AttributeError):  # not our controlling terminal, or Windows
+        return False
 
 
 def _width() -> int:
