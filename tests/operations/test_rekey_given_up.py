@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kojikey.model.errors import Conflict, KekMissing
+from kojikey.model.errors import Conflict, Effect, KekMissing, StoreFull
 from kojikey.operations.results import RekeyResult
 from kojikey.operations.store_admin import rekeying
 from kojikey.sealing.kek.base import KekInputs
@@ -131,3 +131,17 @@ def test_giving_up_a_rekeying_needs_the_old_kek(announced: SampleStore) -> None:
             announced.open_store(environ=environ), source="env:THIRD_KEK", new_inputs=KekInputs(environ, None)
         )
     assert announced.held(ACCOUNT) == Held(OLD)
+
+
+@pytest.mark.parametrize("at", [2, 3], ids=["at an account", "at the end"])
+def test_a_rekeying_that_the_store_stops_says_that_the_same_command_finishes_it(
+    sample_store: SampleStore, at: int
+) -> None:
+    sample_store.environ = dict(ALL)
+    sample_store.add()
+    full = StoreFull("here", "has no room left", hint="free some space", effect=Effect.CHANGE_NOT_MADE)
+    with pytest.raises(StoreFull, match="the store names both KEKs, and every key still opens") as raised:
+        rekey(sample_store, "env:NEW_KEK", FaultyStore(sample_store.opener(), full, at=at))
+    assert raised.value.hint == "free some space; then run the same command again: it finishes the re-keying"
+    assert sample_store.held() == Held(OLD)
+    assert rekey(sample_store, "env:NEW_KEK").resumed

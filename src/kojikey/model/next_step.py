@@ -90,6 +90,14 @@ def typed_commands(text: str) -> tuple[str, ...]:
     return tuple(sorted(map(_text, commands_of(text)), key=len, reverse=True))
 
 
+def advice_then(hint: str | None, more: str) -> str:
+    """Return what to do after an error that stopped work on many things: its hint, then ``more``.
+
+    A hint with a command is left out: it is about one of the things.
+    """
+    return more if not hint or commands_of(hint) else f"{hint}; then {more}"
+
+
 def with_commands(text: str, change: Callable[[NextCommand], str | NextCommand]) -> str:
     """Return a hint after ``change`` of each of its commands; a plain ``str`` is returned as it is."""
     if not isinstance(text, Hint):

@@ -15,8 +15,9 @@ from kojikey.model.errors import (
     Effect,
     RecordChanged,
     RecordUnsupported,
+    StoreUnavailable,
 )
-from kojikey.model.next_step import Hint, next_step
+from kojikey.model.next_step import Hint, advice_then, next_step
 from kojikey.model.plain_text import shown
 from kojikey.model.ref import HEADER, Document
 from kojikey.model.timestamps import now
@@ -68,10 +69,15 @@ def finish(open_store: OpenStore, before: Document, kek: Kek, *, is_resumed: boo
     """
     open_store.adopt(kek)
     # No new account gets the old KEK any more: an account is created only if the header did not change meanwhile.
-    rewrapped, already, damaged = _rewrap_all(open_store, kek)
-    if damaged:
-        raise _left_over(damaged, rewrapped + already)
-    _conclude(open_store, kek)
+    try:
+        rewrapped, already, damaged = _rewrap_all(open_store, kek)
+        if damaged:
+            raise _left_over(damaged, rewrapped + already)
+        _conclude(open_store, kek)
+    except StoreUnavailable as error:
+        error.effect = "the store names both KEKs, and every key still opens"
+        error.hint = advice_then(error.hint, "run the same command again: it finishes the re-keying")
+        raise
     is_same = kek.kid == before["kek"].get("kid")
     if not is_same:
         forget(before["kek"])

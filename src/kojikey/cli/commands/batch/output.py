@@ -21,7 +21,7 @@ from kojikey.cli.output.progress import Progress
 from kojikey.cli.output.streams import lost_output
 from kojikey.model.errors import KeyExists, KojikeyError, StoreUnavailable
 from kojikey.model.masking import mask
-from kojikey.model.next_step import commands_of
+from kojikey.model.next_step import advice_then
 from kojikey.model.plain_text import counted
 from kojikey.model.ref import Document
 from kojikey.operations.rotating_many import DoneLine, FailedLine, Line, LineResult, PlannedLine
@@ -132,10 +132,9 @@ class BatchOutput:
         if not isinstance(error, StoreUnavailable):
             return Failure.of_run(error, done)
         # its effect, and a command in its hint, are about one of several lines; the same batch again finishes them all
-        hint, failure = _AGAIN, Failure.of(error)
-        if failure.hint and not commands_of(failure.hint):
-            hint = f"{failure.hint}; then {_AGAIN}"
-        return Failure(failure.code, f"{error.message}; {done}, {_NOTHING_LOST}", hint)
+        failure = Failure.of(error)
+        message = f"{error.message}; {done}, {_NOTHING_LOST}"
+        return Failure(failure.code, message, advice_then(failure.hint, _AGAIN))
 
     def _left(self) -> str:
         return f"{self.read - self.finished} left" if self.is_at_end else "the rest left"
