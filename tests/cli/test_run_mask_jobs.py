@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from support.program import COMMAND, Program
+from support.program import COMMAND, SECONDS, Program
 from support.pseudo_terminal import on_a_terminal
 
 RUN = ("run", "-q", "--mask", "--")
@@ -76,3 +76,27 @@ def test_kojikey_stops_with_the_program_and_resumes_it(
         process.send_signal(signal.SIGCONT)
         assert process.stdout.read().decode() == f"{masked}\n"
     assert process.returncode == 3
+
+
+@pytest.mark.parametrize(("trap", "status"), [("trap - HUP", -signal.SIGHUP), ("trap 'exit 7' HUP", 7)])
+def test_a_lost_connection_ends_kojikey_as_it_ends_the_program(
+    kojikey: Program, masked: str, tmp_path: Path, trap: str, status: int
+) -> None:
+    """The terminal is gone by then, and its modes cannot be restored."""
+    import fcntl  # Windows has neither
+    import termios
+
+    master, slave = os.openpty()
+    with (
+        open(tmp_path / "said", "wb") as said,
+        subprocess.Popen(
+            [*COMMAND, *RUN, "sh", "-c", f"{trap}; echo ready; while :; do sleep 0.05; done"],
+            env=kojikey.environ, stdin=slave, stdout=slave, stderr=said, start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        ) as process,
+    ):  # fmt: skip
+        os.close(slave)
+        assert os.read(master, 100).strip() == b"ready"
+        os.close(master)
+        assert process.wait(SECONDS) == status
+    assert (tmp_path / "said").read_text() == ""

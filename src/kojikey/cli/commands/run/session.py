@@ -51,14 +51,15 @@ class RealTerminal:
     def set_raw(self) -> None:
         """Switch to raw mode if we are in the foreground: the program's own terminal interprets what is typed."""
         if self._before is None and self.is_ours:
-            self._before = termios.tcgetattr(0)
-            tty.setraw(0, termios.TCSADRAIN)
+            with contextlib.suppress(termios.error):  # the terminal is gone
+                self._before = termios.tcgetattr(0)
+                tty.setraw(0, termios.TCSADRAIN)
 
     def restore(self) -> None:
         """Restore the terminal's earlier mode."""
         if self._before is not None:
             before, self._before = self._before, None
-            with _sigttou_blocked():
+            with _sigttou_blocked(), contextlib.suppress(termios.error):  # the terminal is gone
                 termios.tcsetattr(0, termios.TCSADRAIN, before)
 
 
