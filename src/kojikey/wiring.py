@@ -333,8 +333,9 @@ def default_kek_source(settings: Settings, person: Person, inputs: KekInputs, *,
     if source is None:
         raise KekMissing(
             f"there is no store yet at {place or settings.home.database}, and no place for its key-encryption key was "
-            f"found (no OS keychain is available, no variable is set, and {person.why_unasked}); no store was created",
+            f"found (no OS keychain answered, no variable is set, and {person.why_unasked})",
             hint=_WAYS_TO_A_KEK,
+            effect="no store was created",
         )
     return source
 

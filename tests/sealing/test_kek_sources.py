@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from kojikey.model.errors import (
     CannotOpen,
+    Effect,
     KekMissing,
     KekUnavailable,
     RecordChanged,
@@ -206,6 +207,20 @@ def test_a_kek_file_that_others_can_use_is_refused_with_the_command_that_fixes_i
             attempt()
         assert caught.value.hint == f"chmod 600 '{path}'"
     assert "others can" in describe({"source": "file", "path": str(path), "kid": "k"})
+
+
+@pytest.mark.external  # the helper of the keychain
+@each(("source", "kept"), [("env", {"kid": "k"}), ("keychain", {"service": "s", "entry": "e", "kid": "k"})])
+def test_a_source_without_a_kek_says_once_what_was_not_done(source: str, kept: dict[str, str]) -> None:
+    nowhere = KekInputs({"PATH": os.environ["PATH"]}, None)  # no variable, and no session bus: so no keychain
+    for attempt, effect in (
+        (lambda: load({"source": source, "name": "NO_KEK", **kept}, nowhere), Effect.NOTHING_OPENED),
+        (lambda: make(source, store_id="s1", inputs=nowhere), Effect.NOTHING_CREATED),
+    ):
+        with pytest.raises((KekMissing, KekUnavailable)) as caught:
+            attempt()
+        assert str(caught.value).endswith(f"; {effect}")
+        assert str(caught.value).count("nothing was") == 1
 
 
 def test_a_missing_a_damaged_and_a_wrong_kek_file_are_distinguished(tmp_path: Path) -> None:

@@ -156,7 +156,9 @@ def test_each_question_for_a_mistyped_passphrase_has_the_same_purpose(
 
 
 def test_when_nobody_can_be_asked_the_alternatives_are_named() -> None:
-    with pytest.raises(KekMissing, match=r"^a passphrase is needed, and there is no terminal$") as caught:
+    with pytest.raises(
+        KekMissing, match=r"^a passphrase is needed, and there is no terminal; nothing was created$"
+    ) as caught:
         make("passphrase", store_id="s1", inputs=NOBODY)
     assert "KOJIKEY_PASSPHRASE_FILE" in str(caught.value.hint)
 
@@ -164,7 +166,7 @@ def test_when_nobody_can_be_asked_the_alternatives_are_named() -> None:
 @each(("which", "needed"), [("old", "the old passphrase"), ("announced", "the new passphrase")])
 def test_of_two_passphrases_the_one_that_is_needed_is_named(which: Literal["old", "announced"], needed: str) -> None:
     spec, _ = make("passphrase", store_id="s1", inputs=typed(WORDS))
-    with pytest.raises(KekMissing, match=f"^{needed} of a re-keying under way is needed, and nobody is here$"):
+    with pytest.raises(KekMissing, match=f"^{needed} of a re-keying under way is needed, and nobody is here; "):
         load(spec, NOBODY._replace(which=which, why_unasked="nobody is here"))
 
 

@@ -369,7 +369,7 @@ def test_a_member_that_holds_another_kek_is_reported_as_damage() -> None:
 
 def test_someone_who_is_no_recipient_reads_how_to_become_one(shared: tuple[Spec, Kek], tmp_path: Path) -> None:
     with pytest.raises(
-        KekMissing, match=r"^none of your identities \(.*\) is one of this store's 4 recipients$"
+        KekMissing, match=r"^none of your identities \(.*\) is one of this store's 4 recipients; nothing was opened$"
     ) as other:
         registry.load(shared[0], inputs(identity("mallory").secret))
     assert str(other.value.hint) == (

@@ -45,7 +45,7 @@ def read(
         if not _is_readable_by_others(found.st_mode):
             return
         if not _is_on_read_only_system(descriptor):
-            raise KekUnavailable(f"others can read the {what} {path}; it was not used", hint=_fix(path))
+            raise KekUnavailable(f"others can read the {what} {path}", hint=_fix(path), effect="it was not used")
         if warn is not None:
             warn(f"others can read the {what} {path}; its file system is read-only, so it is used anyway")
 
@@ -96,14 +96,15 @@ def _read(path: str, what: str, check: Callable[[int], None], limit: int) -> Hid
 def _refuse_stranger(found: os.stat_result, path: str, what: str) -> None:
     if os.name == "posix" and found.st_uid not in (os.geteuid(), 0):
         raise KekUnavailable(
-            f"the {what} {path} belongs to another user (uid {found.st_uid}), who can change it; it was not used",
+            f"the {what} {path} belongs to another user (uid {found.st_uid}), who can change it",
             hint=f"make it yours: chown {os.geteuid()} {shell_quoted(path)}",
+            effect="it was not used",
         )
 
 
 def _refuse_writable(mode: int, path: str, what: str) -> None:
     if os.name == "posix" and mode & 0o022:
-        raise KekUnavailable(f"others can write to the {what} {path}; it was not used", hint=_fix(path))
+        raise KekUnavailable(f"others can write to the {what} {path}", hint=_fix(path), effect="it was not used")
 
 
 def _fix(path: str) -> str:

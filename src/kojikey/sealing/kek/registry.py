@@ -6,7 +6,15 @@ spec.
 
 from __future__ import annotations
 
-from kojikey.model.errors import Effect, KojikeyError, RecordUnsupported, UsageError, WrongKek
+from kojikey.model.errors import (
+    Effect,
+    KekMissing,
+    KekUnavailable,
+    KojikeyError,
+    RecordUnsupported,
+    UsageError,
+    WrongKek,
+)
 from kojikey.model.ref import place_of_data_key
 from kojikey.sealing.kek.base import (
     KEK_VARIABLE,
@@ -41,7 +49,7 @@ def load(spec: Spec, inputs: KekInputs) -> Kek:
         WrongKek: it has another one. RecordChanged, RecordUnsupported: the spec is damaged, or of a newer version.
     """
     source, kid = _source_of(spec), text_member(spec, "kid")
-    kek = source.load(spec, inputs)
+    kek = _loaded(source, spec, inputs)
     if kek.kid != kid:
         raise WrongKek(_mismatch(source, spec, inputs))
     return kek
@@ -57,13 +65,21 @@ def load_for_use(spec: Spec, inputs: KekInputs) -> Kek:
             not local.
     """
     source, kid = _source_of(spec), text_member(spec, "kid")
-    kek = source.load(spec, inputs)
+    kek = _loaded(source, spec, inputs)
     mismatch = _mismatch(source, spec, inputs)
     if isinstance(kek, LocalKek):
         kek.expect(kid, mismatch)
     elif kek.kid != kid:
         raise WrongKek(mismatch)
     return kek
+
+
+def _loaded(source: Source, spec: Spec, inputs: KekInputs) -> Kek:
+    try:
+        return source.load(spec, inputs)
+    except (KekMissing, KekUnavailable) as error:
+        error.effect = error.effect or Effect.NOTHING_OPENED
+        raise
 
 
 def _mismatch(source: Source, spec: Spec, inputs: KekInputs) -> str:
@@ -79,7 +95,12 @@ def make(source: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]:
     Raises:
         UsageError: there is no such source. KekMissing, KekUnavailable: it cannot keep one, or has none.
     """
-    return check_source(source).make(source.partition(":")[2], store_id=store_id, inputs=inputs)
+    module = check_source(source)
+    try:
+        return module.make(source.partition(":")[2], store_id=store_id, inputs=inputs)
+    except (KekMissing, KekUnavailable) as error:
+        error.effect = error.effect or Effect.NOTHING_CREATED
+        raise
 
 
 def check_source(source: str, *, effect: str = Effect.NOTHING_CREATED) -> Source:
