@@ -120,3 +120,18 @@ def test_a_role_writes_nothing_larger_than_kojikey_does(refused: Refused, postgr
         refused.sql.execute(attack.replace("{big}", f"'{text}'").encode())
     assert raised.value.sqlstate == "KJK05"
     assert all_rows(postgres, refused.database) == before
+
+
+def test_describing_a_store_uses_no_functions_and_operators_of_others(
+    store: PostgresStore, sql: Role, postgres: Server, database: str, role: str
+) -> None:
+    postgres.sql(f"GRANT CREATE ON SCHEMA public TO {role}", database=database)
+    for words in (
+        "CREATE FUNCTION public.theirs(oid, regrole) RETURNS boolean LANGUAGE plpgsql AS"
+        " $$ BEGIN RAISE EXCEPTION 'theirs, as %', current_user; END $$",
+        "CREATE OPERATOR public.= (leftarg = oid, rightarg = regrole, function = public.theirs)",
+    ):
+        sql.execute(words.encode())
+    details = dict(store.describe().details)
+    assert "state" not in details
+    assert role in details["granted to"]

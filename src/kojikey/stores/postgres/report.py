@@ -28,7 +28,7 @@ def report(server: ServerConnection, *, guard: Callable[..., Any]) -> tuple[str,
         details.append(("server", _server(connection)))
         guard(server.checked)
         details.append(("schema version", str(guard(server.version))))
-        details += guard(_readers, connection)
+        details += guard(_readers, server)
     except KojikeyError as error:
         details.append(("state", str(error)))
     return "PostgreSQL", tuple(details)
@@ -52,7 +52,12 @@ def _protection(connection: Connection[tuple[Any, ...]]) -> str:
     return "not encrypted (loopback)"
 
 
-def _readers(connection: Connection[tuple[Any, ...]]) -> Details:
+def _readers(server: ServerConnection) -> Details:
+    with server.transaction() as connection:  # only there the search path has no functions and operators of others
+        return _readers_in(connection)
+
+
+def _readers_in(connection: Connection[tuple[Any, ...]]) -> Details:
     owner = _one(connection, "SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = 'kojikey'")
     administers = _one(connection, "SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = 'kojikey'")
     granted = connection.execute(

@@ -375,7 +375,8 @@ class PostgresStore(Store):
 
         if isinstance(error, psycopg.errors.InsufficientPrivilege):
             try:
-                return denied(self._address, self._role_now(), lacking(self._server.connected()))
+                with self._server.transaction() as connection:
+                    return denied(self._address, self._role_now(), lacking(connection))
             except (psycopg.Error, KojikeyError):
                 return translated(error, self._address)
         return translated(error, self._address)
