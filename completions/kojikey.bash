@@ -65,7 +65,7 @@ _kojikey_takes() {
     'providers')
       options='--json --quiet -q --no-color --help -h'
       values='  '
-      argument='provider' many=1
+      argument='provider_or_word' many=1
       ;;
     'history')
       options='--account -a --store -s --json --no-input --quiet -q --no-color --help -h'

@@ -390,7 +390,7 @@ complete -c kojikey -n '__kojikey_in providers' -l json -d 'print one JSON docum
 complete -c kojikey -n '__kojikey_in providers' -l quiet -s q -d 'print only results, warnings and errors'
 complete -c kojikey -n '__kojikey_in providers' -l no-color -d 'no colour (also: NO_COLOR)'
 complete -c kojikey -n '__kojikey_in providers' -l help -s h -d 'show help'
-complete -c kojikey -n '__kojikey_in providers' -x -a '(__kojikey_offer provider)'
+complete -c kojikey -n '__kojikey_in providers' -x -a '(__kojikey_offer provider_or_word)'
 
 complete -c kojikey -n '__kojikey_in history' -l account -s a -x -a '(__kojikey_offer account)' -d 'whose key it is (default: KOJIKEY_ACCOUNT, then \'default\')'
 complete -c kojikey -n '__kojikey_in history' -l store -s s -x -a '(__kojikey_offer store)' -d 'the store, by name or URL (default: KOJIKEY_STORE, then \'local\')'

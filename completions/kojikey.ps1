@@ -100,7 +100,7 @@ Register-ArgumentCompleter -Native -CommandName kojikey -ScriptBlock {
             Options = @('--json', '--quiet', '-q', '--no-color', '--help', '-h')
             About = @{'--json' = 'print one JSON document on stdout, even on failure'; '--quiet' = 'print only results, warnings and errors'; '-q' = 'print only results, warnings and errors'; '--no-color' = 'no colour (also: NO_COLOR)'; '--help' = 'show help'; '-h' = 'show help'}
             Values = @{}
-            Argument = 'provider'
+            Argument = 'provider_or_word'
             Many = $true
             PassesOn = $false
         }

@@ -62,7 +62,7 @@ def refuse_account_with_all_accounts(call: Call, *words: str) -> None:
 def _named_providers(call: Call) -> set[str]:
     words = [pair.rpartition("=")[2] for pair in call.get(ENV)]
     for parameter, value in call.values.items():
-        if parameter.complete == "provider":
+        if parameter.complete in ("provider", "provider_or_word"):
             words += value if isinstance(value, tuple) else [value]
     return {name.strip() for word in words if word for name in word.split(",")}
 

@@ -35,6 +35,8 @@ OFFERED = [
     ("kojikey add google_gemini --capability ", ["generate"]),
     ("kojikey add nonsense --capability gen", ["generate"]),
     ("kojikey add --label elevenlabs --capability gen", ["generate"]),
+    ("kojikey providers ch", ["check"]),
+    ("kojikey providers goo", ["google_gemini"]),
     ("kojikey scan ./only", ["./only-file.txt"]),
     ("kojikey store recipients re", ["remove"]),
     ("kojikey test elevenlabs goo", ["google_gemini"]),

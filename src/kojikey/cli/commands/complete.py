@@ -40,6 +40,13 @@ def _providers(call: Call) -> Iterable[str]:
     return read_entries(settings_of(call).home.providers)
 
 
+def _providers_or_words(call: Call) -> Iterable[str]:
+    """Return what may follow ``kojikey providers``."""
+    from kojikey.providers.index import RESERVED_IDS
+
+    return (*RESERVED_IDS, *_providers(call))
+
+
 def _accounts(call: Call) -> Iterable[str]:
     from kojikey import wiring
 
@@ -85,6 +92,7 @@ def _topics(_: Call) -> Iterable[str]:
 
 _VALUES: dict[str, Callable[[Call], Iterable[str]]] = {
     "provider": _providers,
+    "provider_or_word": _providers_or_words,
     "account": _accounts,
     "store": _stores,
     "config": _config,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kojikey.cli.command import Call, Command
+from kojikey.cli.command import Arguments, Call, Command
 from kojikey.cli.context import Context, context_of
 from kojikey.cli.options import OUTPUT, PROVIDERS
 from kojikey.model.allocation import BUILT_IN
@@ -14,6 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # `kojikey --help` imports every command's module
     from kojikey.providers.definition import Definition
 
+WORDS = Arguments("providers", "[PROVIDER]...", PROVIDERS.help, complete="provider_or_word")
+
 
 def providers(call: Call) -> int:
     """Run ``kojikey providers`` and return the exit code."""
@@ -21,7 +23,7 @@ def providers(call: Call) -> int:
     from kojikey.cli.output import documents
     from kojikey.providers.index import RESERVED_IDS
 
-    words = call[PROVIDERS]
+    words = call[WORDS]
     if words[:1] and words[0] in RESERVED_IDS:
         return _run_subcommand(context_of(call), words)
     context = context_of(call)
@@ -156,7 +158,7 @@ COMMANDS = (
         "show the supported providers: pages, variables, and what a test checks",
         providers,
         options=OUTPUT,
-        arguments=(PROVIDERS,),
+        arguments=(WORDS,),
         description="For a provider of your own: providers new ID writes a definition to fill in, providers check FILE "
         "lists every mistake in one with its line, and providers schema prints the JSON Schema for an editor.",
         examples=("kojikey providers", "kojikey providers elevenlabs", "kojikey providers check acme.toml"),
