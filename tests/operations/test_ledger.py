@@ -69,6 +69,13 @@ def test_a_new_account_leaves_the_header_as_it_is(sample_store: SampleStore) -> 
     assert read(sample_store, HEADER) == before
 
 
+def test_an_account_that_was_created_is_seen_through_the_same_open_store(sample_store: SampleStore) -> None:
+    open_store = sample_store.open_store()
+    assert not open_store.has_account(OTHER)
+    sample_store.add(account=OTHER, open_store=open_store)
+    assert open_store.has_account(OTHER)
+
+
 def test_the_data_key_of_a_new_account_is_not_unwrapped_to_be_used(
     sample_store: SampleStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
