@@ -82,9 +82,11 @@ def ran(command: list[str], kojikey: Program, folder: Path) -> str:
 @pytest.mark.parametrize(
     ("language", "interpreter"), [("python", (sys.executable, "-W", "ignore", "-c")), ("bash", ("bash", "-euc"))]
 )
+@pytest.mark.parametrize("kek", ["-_8" * 14 + "A=", "+/8" * 14 + "A", "+/8" * 14 + "A="])
 def test_sealed_keys_open_without_kojikey_as_format_md_says(
-    kojikey: Program, tmp_path: Path, language: str, interpreter: tuple[str, ...]
+    kojikey: Program, tmp_path: Path, language: str, interpreter: tuple[str, ...], kek: str
 ) -> None:
+    kojikey.environ["KOJIKEY_KEK"] = kek
     keys = {provider: kojikey.added(provider).key for provider in ("google_gemini", "elevenlabs")}
     code = block("docs/format.md", language)
     assert "kojikey " not in code
