@@ -177,6 +177,7 @@ FIRST_LINES = [
     f"{WORDS}\nsecond line\n",
     f"{WORDS}\nsecond line\nthird line\n",
     f"{WORDS}\r\nsecond line\r\nthird line\r\n".encode("utf-16"),
+    "\ufeff".encode("utf-16-be") + f"{WORDS}\nsecond line\n".encode("utf-16-be"),
     WORDS.encode() + b"\nnot text: \xff\n",
 ]
 
