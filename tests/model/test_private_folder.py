@@ -14,8 +14,8 @@ from support.program import Program
 
 
 @pytest.fixture(autouse=True)
-def umask() -> Iterator[None]:
-    """Give new folders the usual mode, 0755, where none is asked for."""
+def usual_umask() -> Iterator[None]:
+    """Give new folders the usual mode, 0755, where none is asked for; take back what a test sets."""
     before = os.umask(0o022)
     yield
     os.umask(before)
@@ -33,9 +33,9 @@ def test_each_created_folder_is_closed_to_others_and_existing_ones_are_unchanged
     assert modes(there, there / "a", there / "a" / "b") == [0o755, 0o700, 0o700]
 
 
-@pytest.mark.parametrize("umask", [0o000, 0o077, 0o277, 0o777], ids=oct)
-def test_folders_are_0700_and_files_0600_with_every_umask(kojikey: Program, umask: int) -> None:
-    os.umask(umask)
+@pytest.mark.parametrize("mask", [0o000, 0o077, 0o277, 0o777], ids=oct)
+def test_folders_are_0700_and_files_0600_with_every_umask(kojikey: Program, mask: int) -> None:
+    os.umask(mask)
     kojikey.added()
     assert kojikey("config", "set", "account", "default").code == 0
     assert kojikey("audit", "--verify").code == 0
