@@ -79,6 +79,7 @@ COMMANDS: list[list[str]] = [
     ["set", "{provider}", "--label", "x"],
     ["set", "{provider}", "--unset", "base-url", "--no-test"],
 ]
+SOURCE = os.path.join(os.path.dirname(package.__file__), "")  # not by its name: a clone of the project may have it too
 # The functions in which a key is a text on purpose: where it is read, and where the header is made.
 READERS = {"clean", "_problems", "read_lines", "_fields", "_line"}
 
@@ -98,7 +99,7 @@ def frames_of(error: BaseException) -> Iterator[str]:
         chain += [one.__cause__, one.__context__]
         yield from one.format_exception_only()
         for frame in one.stack:
-            is_ours = f"{os.sep}kojikey{os.sep}" in frame.filename and f"{os.sep}testing{os.sep}" not in frame.filename
+            is_ours = frame.filename.startswith(SOURCE) and not frame.filename.startswith(SOURCE + "testing")
             if is_ours and frame.name not in READERS:
                 yield f"{frame.filename}:{frame.lineno} {frame.name} {frame.locals}"
 
