@@ -36,8 +36,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import NamedTuple
+from contextlib import ExitStack, contextmanager
+from typing import IO, NamedTuple
 
 from kojikey.model.key import Key, Stage
 from kojikey.model.ref import key_ref
@@ -177,20 +177,30 @@ def shard_run(options: argparse.Namespace, folder: str, url: str) -> Iterator[st
     count, parts = max(options.keys), options.shards
     environ = {**clean_environment(), "KOJIKEY_HOME": filled_home(folder, count, url)}
     began = time.perf_counter()
-    running = [
-        subprocess.Popen(
-            test_command(max(1, options.concurrency // parts), 1, "--shard", f"{part}/{parts}"),
-            env=environ, stdout=subprocess.PIPE, text=True,
-        )
-        for part in range(1, parts + 1)
-    ]  # fmt: skip
-    outputs = [process.communicate()[0].splitlines() for process in running]
+    with ExitStack() as stack:  # files, because a process whose pipe is full waits for its turn to be read
+        files = [stack.enter_context(tempfile.TemporaryFile("w+")) for _ in range(parts)]
+        running = [
+            subprocess.Popen(
+                test_command(max(1, options.concurrency // parts), 1, "--shard", f"{part}/{parts}"),
+                env=environ, stdout=file,
+            )
+            for part, file in enumerate(files, 1)
+        ]  # fmt: skip
+        for process in running:
+            process.wait()
+        outputs = [lines_of(file) for file in files]
     seconds = time.perf_counter() - began
     rows = [json.loads(line) for lines in outputs for line in lines[:-1]]
     keys = {(row["account"], row["provider"]) for row in rows}
     print(f"{count} keys shared by {parts} processes with --shard: {seconds:.1f} s, {count / seconds:.0f} keys/s")
     if any(process.returncode for process in running) or not len(rows) == len(keys) == count:
         yield f"{parts} shards tested {len(rows)} keys, {len(keys)} different ones, of {count}"
+
+
+def lines_of(file: IO[str]) -> list[str]:
+    """Return all lines of an open file."""
+    file.seek(0)
+    return file.read().splitlines()
 
 
 def clean_environment() -> dict[str, str]:

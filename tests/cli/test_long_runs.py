@@ -16,7 +16,8 @@ from support.program import COMMAND, KEK, PATIENT, SECONDS, Program
 
 ACCOUNTS = FEW // 2 + 2  # each has two keys
 KEYS = 2 * ACCOUNTS
-ALL = ("test", "--all-accounts", "--jsonl", "--jobs", "1", "--concurrency", "4", *PATIENT)
+PIPE = 65_536  # the bytes that a pipe takes on Linux
+ALL = ("test", "--all-accounts", "--jobs", "1", "--concurrency", "4", *PATIENT)
 
 
 @pytest.fixture
@@ -28,10 +29,10 @@ def long(kojikey: Program) -> Iterator[Program]:
     kojikey.sandbox.accept_any = False
 
 
-def started(program: Program) -> subprocess.Popen[str]:
+def started(program: Program, form: str = "--jsonl") -> subprocess.Popen[str]:
     """Start it in a process group of its own, as a shell does: one whose parent is of another session cannot stop."""
     return subprocess.Popen(
-        [*COMMAND, *ALL],
+        [*COMMAND, *ALL, form],
         env=program.environ,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -58,6 +59,28 @@ def test_a_long_run_uses_uvloop(long: Program) -> None:
         running.send_signal(signal.SIGINT)
         running.communicate(timeout=SECONDS)
     assert "/uvloop/" in mapped
+
+
+@pytest.mark.parametrize("form", ["--jsonl", "--json"])
+def test_tests_go_on_while_nobody_reads_the_results(long: Program, form: str) -> None:
+    with long.sandbox.hold(after=2 * KEYS - 1):
+        running = started(long, form)
+        wait_for_requests(long, 2 * KEYS)  # all of them, though the pipe takes less than half of the results
+    out, err = running.communicate(timeout=SECONDS)
+    assert running.returncode == 0, err
+    outcomes = rows_of(out) if form == "--jsonl" else json.loads(out)["results"]
+    assert [row["outcome"] for row in outcomes] == ["valid"] * KEYS
+    assert len(out) > 2 * PIPE
+
+
+def test_ctrl_c_stops_a_run_whose_results_nobody_reads(long: Program) -> None:
+    with long.sandbox.hold(after=2 * KEYS - 1):
+        running = started(long)
+        wait_for_requests(long, 2 * KEYS)
+    running.send_signal(signal.SIGINT)
+    out, _ = running.communicate(timeout=SECONDS)
+    assert running.returncode == 130
+    assert {row["recorded"] for row in rows_of(out)} == {True}
 
 
 def test_ctrl_c_stops_a_long_run_and_finished_outcomes_are_kept(long: Program) -> None:

@@ -36,6 +36,7 @@ Keep = Callable[[OpenStore, Sequence[Found]], list[Kept]]
 
 _AT_ONCE = 128  # keys whose accounts are read with one request
 _LINGER_S = 0.05  # how long an outcome waits for others before it is saved
+_READER_S = 0.02  # how often a result that cannot be emitted is tried again
 _MOST_AHEAD = 8  # this many times more keys are read ahead while all keys that were read wait for a paused endpoint
 _BACKLOG = 8 * BATCH  # no further test begins while this many outcomes wait to be saved
 
@@ -59,6 +60,7 @@ async def run_tests(
     concurrency: int,
     reserve: Reserve = lambda *_: 0.0,
     keep: Keep = keep_outcomes,
+    may_emit: Callable[[], bool] = lambda: True,
 ) -> None:
     """Test the current version of each key, at most ``concurrency`` at a time; ``emit`` gets results as they come.
 
@@ -66,13 +68,16 @@ async def run_tests(
     ``Unopened``, and the others are tested. After a cancellation, finished tests are saved and emitted. Until this
     returns, another thread uses the open store.
 
+    ``may_emit`` says whether ``emit`` would return at once. While it does not, results wait, and tests under way go on:
+    their time would run out in an event loop that waits for a reader.
+
     Raises:
         StoreUnavailable: the store went away. Finished tests that could not be saved were emitted, and say so.
         KekMissing, KekUnavailable: no key can be opened.
     """
     with StoreThread() as in_store:
         found = [_Source(keys) for keys in sources]
-        await _Run(open_store, found, probe, emit, concurrency, reserve, keep, in_store).to_the_end()
+        await _Run(open_store, found, probe, emit, concurrency, reserve, keep, may_emit, in_store).to_the_end()
 
 
 class _Opened(Struct, frozen=True):
@@ -133,12 +138,14 @@ class _Run:
     concurrency: int
     reserve: Reserve
     keep: Keep
+    may_emit: Callable[[], bool]
     in_store: StoreThread
     outbox: deque[Found] = field(default_factory=deque)
     tests: set[asyncio.Task[None]] = field(default_factory=set)
     jobs: set[asyncio.Task[None]] = field(default_factory=set)
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     is_saving: bool = False
+    is_settling: bool = False
     error: BaseException | None = None
 
     async def to_the_end(self) -> None:
@@ -157,6 +164,7 @@ class _Run:
 
     async def _settle(self) -> None:
         """Cancel the running tests and save the finished ones, also if this task itself was cancelled."""
+        self.is_settling = True
         for test in self.tests:
             test.cancel()
         await asyncio.gather(*self.tests, *self.jobs, return_exceptions=True)
@@ -233,14 +241,19 @@ class _Run:
 
     async def _save(self, found: list[Found]) -> None:
         try:
-            kept = await self.in_store(lambda: self.keep(self.open_store, found))
+            for item, one in zip(found, await self._kept(found), strict=True):
+                while not self.may_emit() and not self.is_settling:
+                    await asyncio.sleep(_READER_S)
+                self.emit(_result(item, one))
+        finally:
+            self.is_saving = False  # not before: the results that wait to be emitted would have no bound
+
+    async def _kept(self, found: list[Found]) -> list[Kept]:
+        try:
+            return await self.in_store(lambda: self.keep(self.open_store, found))
         except StoreUnavailable as error:
             self.error = self.error or error
-            kept = [Kept(False, str(error))] * len(found)
-        finally:
-            self.is_saving = False
-        for item, one in zip(found, kept, strict=True):
-            self.emit(_result(item, one))
+            return [Kept(False, str(error))] * len(found)
 
     # --- with the providers ---
 

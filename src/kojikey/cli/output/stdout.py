@@ -65,6 +65,18 @@ class Stdout:
         return escaped(text)
 
 
+def takes_more() -> bool:
+    """Return whether standard output takes a line now, so that writing it does not wait for a slow reader."""
+    if os.name != "posix":
+        return True
+    import select
+
+    try:
+        return bool(select.select((), (sys.stdout,), (), 0)[1])
+    except (OSError, ValueError):
+        return True  # it has no descriptor, or writing says what is wrong with it
+
+
 def encodable(text: str, stream: TextIO) -> str:
     """Return the text with "?" for the characters that the encoding of a stream lacks."""
     encoding = getattr(stream, "encoding", None) or "ascii"

@@ -36,6 +36,7 @@ class JsonReport:
             return
         self._begin()
         self._write((",\n" if self._count else "\n") + self._text(documents.test_fields(item)))
+        self._out.flush()  # Python would write several results at once, which a pipe may not take
         self._count += 1
 
     def end(self, ending: RunEnd) -> None:

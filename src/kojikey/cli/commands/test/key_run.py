@@ -23,6 +23,7 @@ from kojikey.cli.context import Context
 from kojikey.cli.options import HTML
 from kojikey.cli.output import advice
 from kojikey.cli.output.progress import Progress
+from kojikey.cli.output.stdout import takes_more
 from kojikey.cli.output.streams import lost_output, silence
 from kojikey.cli.reports.base import Item, Report, ReportFailedError, RunEnd, Tally
 from kojikey.model.bugs import first_of_ours
@@ -174,6 +175,7 @@ class KeyRun:
                 await run_tests(
                     open_store, *sources, probe=probe, emit=self._add_result, concurrency=options.concurrency,
                     reserve=traffic.reserve, keep=keep_none if options.has_overrides else keep_outcomes,
+                    may_emit=takes_more,
                 )  # fmt: skip
             finally:
                 refreshing.cancel()
