@@ -244,7 +244,7 @@ class _Run:
         tried: dict[str, list[str]] = {name: [] for name in choices}
         for _ in range(MOST_CHOICES):
             made.values = {**named, **{name: few[min(len(tried[name]), len(few) - 1)] for name, few in choices.items()}}
-            made.attempts, made.finding = 0, None
+            made.attempts = 0
             finding = await self._tried(made)
             made.attempts = attempts = max(attempts, made.attempts)
             about = finding.about
