@@ -17,14 +17,14 @@ from kojikey.operations.key_settings import KeySettings
 from kojikey.operations.probing import Target
 from support.program import Program
 from support.rotation import add
-from support.sample_store import ADAPTERS, MOMENTS, FakeTester, SampleStore
+from support.sample_store import MOMENTS, FakeTester, SampleStore
 
 NOW = parsed(MOMENTS[0]) + timedelta(days=10)
 
 
 @pytest.fixture
-def sample_store(tmp_path: object) -> SampleStore:
-    return SampleStore.made(ADAPTERS["memory"](tmp_path))  # type: ignore[arg-type]
+def sample_store() -> SampleStore:
+    return SampleStore.in_memory()
 
 
 def lacks(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from kojikey.operations.audit import auditing
 from kojikey.operations.audit.audit_verification import is_lost, is_unsigned
 from kojikey.operations.audit.auditing import is_readable, readable
 from support.each import each
-from support.sample_store import ACCOUNT, ADAPTERS, PROVIDER, SampleStore
+from support.sample_store import ACCOUNT, PROVIDER, SampleStore
 
 EVENT: dict[str, Any] = {
     "seq": 1, "time": "2026-11-23T04:47:00Z", "actor": "somebody@somewhere", "account": ACCOUNT, "action": "tested",
@@ -88,8 +87,8 @@ def test_only_a_mark_that_is_true_makes_a_copied_event_unsigned_or_lost(
     assert (is_unsigned(event), is_lost(event)) == (unsigned, lost)
 
 
-def test_events_since_a_moment_are_those_at_it_and_later(tmp_path: Path) -> None:
-    sample_store = SampleStore.made(ADAPTERS["memory"](tmp_path))
+def test_events_since_a_moment_are_those_at_it_and_later() -> None:
+    sample_store = SampleStore.in_memory()
     sample_store.add()
     (event,) = sample_store.events()
     at = parsed(event["time"])

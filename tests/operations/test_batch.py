@@ -20,14 +20,14 @@ from kojikey.operations.rotating_many import FailedLine, RunSettings, rotate_all
 from kojikey.testing import Sandbox, load_key
 from support.many import account_name, fill_home
 from support.program import COMMAND, KEK, PATIENT, SECONDS, Ended, Program, pieces_in
-from support.sample_store import ADAPTERS, SampleStore
+from support.sample_store import SampleStore
 
 ACCOUNTS = 6
 
 
 @pytest.fixture
 def sample_store() -> SampleStore:
-    return SampleStore.made(ADAPTERS["memory"](None))  # type: ignore[arg-type]
+    return SampleStore.in_memory()
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from msgspec import structs
@@ -29,7 +28,6 @@ from support.faulty import Once
 from support.keys_at_provider import PARENT, REFUSED, UNSENT, KeysAtProvider, change, give_ids
 from support.sample_store import (
     ACCOUNT,
-    ADAPTERS,
     NEW,
     OLD,
     PROVIDER,
@@ -80,10 +78,8 @@ class Run:
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
-    sample_store = SampleStore.made(ADAPTERS["memory"](tmp_path))
-    sample_store.add()
-    sample_store.rotate()
+def run() -> Run:
+    sample_store = SampleStore.rotated()
     give_ids(sample_store, {1: "id-old", 2: "id-new"})
     return Run(sample_store)
 

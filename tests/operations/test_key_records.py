@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import pytest
 from msgspec import structs
@@ -19,17 +18,17 @@ from kojikey.operations import key_records
 from kojikey.operations.key_records import ensure_not_minting, key_of, scan_keys, stored_key
 from kojikey.stores import base
 from kojikey.stores.base import Change, Query, Stored
-from support.sample_store import ACCOUNT, ADAPTERS, MOMENTS, PROVIDER, SampleStore, verdict
+from support.sample_store import ACCOUNT, MOMENTS, PROVIDER, SampleStore, verdict
 
 INTENT = MintIntent("kojikey a1 v2 0a1b2c3d", "0a1b2c3d", MOMENTS[0], "", "", None, None, None, False, "proof")
 ACCOUNTS = ("a1", "a2", "a3", "a4", "a5")
 
 
 @pytest.fixture
-def sample_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SampleStore:
+def sample_store(monkeypatch: pytest.MonkeyPatch) -> SampleStore:
     """Return a store with five keys, whose pages have two."""
     monkeypatch.setattr(base, "_PAGE", 2)
-    sample_store = SampleStore.made(ADAPTERS["memory"](tmp_path))
+    sample_store = SampleStore.in_memory()
     for account in ACCOUNTS:
         sample_store.add(account=account)
     return sample_store

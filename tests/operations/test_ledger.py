@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,16 +15,16 @@ from kojikey.operations.store_admin import accounts
 from kojikey.sealing.kek.base import LocalKek
 from kojikey.stores.base import Change, EventRow, Query, Store, Stored
 from support.faulty import FaultyStore, Once
-from support.sample_store import ACCOUNT, ADAPTERS, NEW, OLD, PROVIDER, Held, SampleStore, verdict
+from support.sample_store import ACCOUNT, NEW, OLD, PROVIDER, Held, SampleStore, verdict
 
 OTHER = "globex"
 PLAN = Plan((), (EventDraft("changed", PROVIDER),))
 
 
 @pytest.fixture
-def sample_store(tmp_path: Path) -> SampleStore:
+def sample_store() -> SampleStore:
     """Return a store with one key."""
-    sample_store = SampleStore.made(ADAPTERS["memory"](tmp_path))
+    sample_store = SampleStore.in_memory()
     sample_store.add()
     return sample_store
 

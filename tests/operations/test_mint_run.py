@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from kojikey.model.errors import ChangedMeanwhile, StoreUnreachable, VersionNotFound
@@ -22,13 +20,13 @@ from support import rotation
 from support.faulty import FaultyStore
 from support.keys_at_provider import LOST, PARENT, REFUSED, UNSENT, ByValue, KeysAtProvider, Unlisted, Wider
 from support.memory_mint import NAMED, PAGE, Mint
-from support.sample_store import ACCOUNT, ADAPTERS, BASE_URL, OLD, PROVIDER, FakeTester, Held, SampleStore, no
+from support.sample_store import ACCOUNT, BASE_URL, OLD, PROVIDER, FakeTester, Held, SampleStore, no
 
 
 @pytest.fixture
-def sample_store(tmp_path: Path) -> SampleStore:
+def sample_store() -> SampleStore:
     """Return a store with one key."""
-    sample_store = SampleStore.made(ADAPTERS["memory"](tmp_path))
+    sample_store = SampleStore.in_memory()
     sample_store.add()
     return sample_store
 

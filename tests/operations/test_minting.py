@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import subprocess
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 
@@ -27,7 +26,7 @@ from support.each import each
 from support.faulty import FaultyStore
 from support.minting import set_up
 from support.program import COMMAND, Program
-from support.sample_store import ACCOUNT, ADAPTERS, FakeTester, SampleStore, no, verdict
+from support.sample_store import ACCOUNT, FakeTester, SampleStore, no, verdict
 
 TARGET = Target("xai", "https://api.x.ai")
 ACLS = ["api-key:model:*", "api-key:endpoint:*"]
@@ -142,9 +141,9 @@ def test_a_redacted_form_fits_a_key_that_begins_and_ends_like_it(hint: str, is_f
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("at", range(1, 8))
 def test_after_a_store_failed_between_two_steps_the_next_run_finds_every_key(
-    sandbox: Sandbox, tmp_path: Path, at: int, after: bool
+    sandbox: Sandbox, at: int, after: bool
 ) -> None:
-    sample_store = SampleStore.made(ADAPTERS["memory"](tmp_path))
+    sample_store = SampleStore.in_memory()
     old = made_up_key("xai", "ok")
     sample_store.add(old, provider="xai")
     sandbox.managed("xai").add(old, acls=ACLS)

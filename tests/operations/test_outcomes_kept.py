@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from msgspec import structs
 
@@ -18,7 +16,6 @@ from kojikey.stores.base import Change, Stored
 from support import rotation
 from support.sample_store import (
     ACCOUNT,
-    ADAPTERS,
     MOMENTS,
     NEW,
     PROVIDER,
@@ -159,9 +156,9 @@ def test_an_outcome_is_saved_as_reported_by_a_program_or_as_tested(
 
 
 @pytest.fixture
-def tested_together(tmp_path: Path) -> SampleStore:
+def tested_together() -> SampleStore:
     """Return a store with a key in each of three accounts, tested once."""
-    sample_store = SampleStore.made(ADAPTERS["memory"](tmp_path))
+    sample_store = SampleStore.in_memory()
     for account in ("a1", "a2", "a3"):
         sample_store.add(account=account, test=FakeTester())
     return sample_store

@@ -25,7 +25,7 @@ from kojikey.stores.base import Query
 from kojikey.testing import load_key
 from support.many import account_name, fill
 from support.played_connection import opener_of
-from support.sample_store import ADAPTERS, SampleStore
+from support.sample_store import SampleStore
 from support.simulated_time import run_in_simulated_time
 
 RATE, LATENCY, TIMEOUT = 20.0, 0.05, 1.0
@@ -56,7 +56,7 @@ def _json(status: int, document: object) -> httpcore2.Response:
 
 @pytest.fixture
 def sample_store() -> SampleStore:
-    return SampleStore.made(ADAPTERS["memory"](None))  # type: ignore[arg-type]
+    return SampleStore.in_memory()
 
 
 def hurried(played: Played, work: Callable[[Probe, Traffic], Awaitable[None]]) -> None:

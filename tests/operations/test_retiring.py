@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 from msgspec import structs
@@ -27,7 +26,7 @@ from support.keys_at_provider import (
     change,
     give_ids,
 )
-from support.sample_store import ACCOUNT, ADAPTERS, NEW, OLD, PROVIDER, THIRD, FakeTester, Held, SampleStore
+from support.sample_store import ACCOUNT, NEW, OLD, PROVIDER, THIRD, FakeTester, Held, SampleStore
 
 IDS = {1: "id-old", 2: "id-new"}
 
@@ -39,12 +38,9 @@ def saved_key(sample_store: SampleStore) -> Key:
 
 
 @pytest.fixture
-def sample_store(tmp_path: Path) -> SampleStore:
+def sample_store() -> SampleStore:
     """Return a store with a key that has a previous version."""
-    sample_store = SampleStore.made(ADAPTERS["memory"](tmp_path))
-    sample_store.add()
-    sample_store.rotate()
-    return sample_store
+    return SampleStore.rotated()
 
 
 def both(keys: KeysAtProvider) -> KeysAtProvider:
@@ -212,8 +208,8 @@ def test_a_copied_key_is_not_retired_here(sample_store: SampleStore) -> None:
     assert keys.requests == []
 
 
-def test_a_key_without_a_previous_version_is_not_retired(tmp_path: Path) -> None:
-    sample_store = SampleStore.made(ADAPTERS["memory"](tmp_path))
+def test_a_key_without_a_previous_version_is_not_retired() -> None:
+    sample_store = SampleStore.in_memory()
     sample_store.add()
     with pytest.raises(VersionNotFound) as caught:
         Retiring()(sample_store, both(KeysAtProvider()))

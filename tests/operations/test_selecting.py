@@ -16,7 +16,7 @@ from kojikey.operations.testing_keys import Unopened, run_tests
 from kojikey.stores.base import Query, Store, Stored
 from kojikey.stores.memory import MemoryStore
 from support.many import PROVIDERS, fill
-from support.sample_store import ADAPTERS, SampleStore, verdict
+from support.sample_store import SampleStore, verdict
 
 AHEAD = 7
 
@@ -40,7 +40,7 @@ class Scanned(MemoryStore):
 
 @pytest.fixture
 def sample_store() -> SampleStore:
-    return SampleStore.made(ADAPTERS["memory"](None))  # type: ignore[arg-type]
+    return SampleStore.in_memory()
 
 
 def scanned(sample_store: SampleStore, accounts: int, *, partitioned: bool) -> Scanned:

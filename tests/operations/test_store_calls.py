@@ -18,7 +18,7 @@ from kojikey.sealing.envelope import Sealer
 from kojikey.stores.base import Change, Store, Stored
 from support import rotation
 from support.faulty import FaultyStore, Once
-from support.sample_store import ACCOUNT, ADAPTERS, NEW, OLD, PROVIDER, THIRD, FakeTester, Held, SampleStore, no
+from support.sample_store import ACCOUNT, NEW, OLD, PROVIDER, THIRD, FakeTester, Held, SampleStore, no
 
 KEY = key_ref(ACCOUNT, PROVIDER)
 
@@ -43,12 +43,8 @@ class CountingStore(FaultyStore):
 @pytest.fixture
 def sample_store() -> SampleStore:
     """Return a vault with a key that has a previous version."""
-    import pathlib
 
-    sample_store = SampleStore.made(ADAPTERS["memory"](pathlib.Path()))
-    sample_store.add()
-    sample_store.rotate()
-    return sample_store
+    return SampleStore.rotated()
 
 
 def named(

@@ -163,8 +163,8 @@ def test_all_store_calls_of_a_step_are_made_in_the_thread(tmp_path: Path, name: 
     assert threading.get_ident() not in threads
 
 
-def test_a_key_that_is_there_is_compared_in_the_thread(tmp_path: Path) -> None:
-    sample_store = SampleStore.made(ADAPTERS["memory"](tmp_path))
+def test_a_key_that_is_there_is_compared_in_the_thread() -> None:
+    sample_store = SampleStore.in_memory()
     sample_store.add(account="globex")
     store = StoreOfAThread(sample_store.opener())
     open_store = sample_store.open_store(store)

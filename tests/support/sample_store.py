@@ -123,6 +123,19 @@ class SampleStore:
         return sample_store
 
     @classmethod
+    def in_memory(cls) -> SampleStore:
+        """Create a store in the memory of this process."""
+        return cls.made(ADAPTERS["memory"](Path()))
+
+    @classmethod
+    def rotated(cls) -> SampleStore:
+        """Create a store in memory, with a key that has a previous version."""
+        sample_store = cls.in_memory()
+        sample_store.add()
+        sample_store.rotate()
+        return sample_store
+
+    @classmethod
     def filled(cls, folder: Path, fill: Callable[[SampleStore], object]) -> SampleStore:
         """Create a filled store in ``keys.db`` of a folder. The first file of a ``fill`` is copied for later tests."""
         sample_store = cls(_sqlite(folder))
