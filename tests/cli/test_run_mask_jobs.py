@@ -62,7 +62,7 @@ def test_ctrl_z_stops_a_pipeline_once_and_fg_resumes_it(kojikey: Program, masked
 def test_kojikey_stops_with_the_program_and_resumes_it(
     kojikey: Program, masked: str, name: str, tmp_path: Path
 ) -> None:
-    """A program stops itself; whoever watches kojikey sees that, and resumes it."""
+    """A program stops itself; a process that watches kojikey sees that, and resumes it."""
     (tmp_path / "script").write_text(f"kill -{name[3:]} $$; echo ${VARIABLE}; exit 3")
     # In a process group of its own, with a parent outside it: the kernel does not stop an orphaned group.
     with subprocess.Popen(

@@ -220,41 +220,39 @@ def processes() -> Iterator[tuple[int, bytes]]:
 def test_no_process_has_the_key_in_its_arguments_or_environment_while_it_is_tested(
     kojikey: Program, own_canary: SandboxKey
 ) -> None:
-    canary = own_canary
-    command = [*COMMAND, "add", canary.provider, "--stdin", "--base-url", canary.base_url, *PATIENT]
+    command = [*COMMAND, "add", own_canary.provider, "--stdin", "--base-url", own_canary.base_url, *PATIENT]
     with kojikey.sandbox.hold() as gate:
         process = subprocess.Popen(
             command, env=kojikey.environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
         with process:
             assert process.stdin
-            process.stdin.write(canary.key.encode())
+            process.stdin.write(own_canary.key.encode())
             process.stdin.close()
             process.stdin = None
             kojikey.sandbox.wait_for_request()
             seen = list(processes())
             assert any(number == process.pid for number, _ in seen)
             for number, data in seen:
-                assert pieces_in(canary.key, data) == [], number
+                assert pieces_in(own_canary.key, data) == [], number
             gate.open()
             out, err = process.communicate(timeout=60)
     assert process.returncode == 0
-    assert pieces_in(canary.key, out + err) == []
+    assert pieces_in(own_canary.key, out + err) == []
 
 
 def test_only_the_program_that_run_starts_has_the_key_in_its_environment(
     kojikey: Program, own_canary: SandboxKey
 ) -> None:
-    canary = own_canary
-    with_key(kojikey, canary, "add", canary.provider)
+    with_key(kojikey, own_canary, "add", own_canary.provider)
     command = [*COMMAND, "run", "-q", "--", "sh", "-c", "echo ready; read x"]
     with subprocess.Popen(command, env=kojikey.environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout
         assert process.stdout.readline() == b"ready\n"
-        holders = {number for number, data in processes() if pieces_in(canary.key, data)}
+        holders = {number for number, data in processes() if pieces_in(own_canary.key, data)}
         assert holders == {process.pid}
         arguments = Path(f"/proc/{process.pid}/cmdline").read_bytes()
-        assert pieces_in(canary.key, arguments) == []
+        assert pieces_in(own_canary.key, arguments) == []
         process.communicate(b"\n", timeout=60)
 
 

@@ -218,10 +218,11 @@ class Network(httpcore2.AsyncNetworkBackend):
         if loop.time() < until:
             try:
                 return await self._to_address(address, port)
-            except (OSError, asyncio.CancelledError) as error:
+            except OSError:
                 self._addresses.pop((host, port), None)
-                if not isinstance(error, OSError):
-                    raise  # the request's time is over; the next one looks the name up
+            except asyncio.CancelledError:  # the request's time is over; the next one looks the name up
+                self._addresses.pop((host, port), None)
+                raise
         connected = await _first_connected(host, port)
         _, stream = await loop.create_connection(lambda: Stream(self._most), sock=connected)
         self._streams.append(stream)

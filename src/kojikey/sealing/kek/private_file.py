@@ -19,6 +19,7 @@ from kojikey.model.plain_text import shell_quoted
 from kojikey.model.secret import HiddenBytes
 
 _NO_FILE = "name a regular file of mode 600 that only you can write"
+_NOT_USED = "it was not used"
 LIMIT = 4096  # bytes of a file that are read; a KEK has 43 characters, a passphrase at most 1024
 
 
@@ -45,7 +46,7 @@ def read(
         if not _is_readable_by_others(found.st_mode):
             return
         if not _is_on_read_only_system(descriptor):
-            raise KekUnavailable(f"others can read the {what} {path}", hint=_fix(path), effect="it was not used")
+            raise KekUnavailable(f"others can read the {what} {path}", hint=_fix(path), effect=_NOT_USED)
         if warn is not None:
             warn(f"others can read the {what} {path}; its file system is read-only, so it is used anyway")
 
@@ -98,13 +99,13 @@ def _refuse_stranger(found: os.stat_result, path: str, what: str) -> None:
         raise KekUnavailable(
             f"the {what} {path} belongs to another user (uid {found.st_uid}), who can change it",
             hint=f"make it yours: chown {os.geteuid()} {shell_quoted(path)}",
-            effect="it was not used",
+            effect=_NOT_USED,
         )
 
 
 def _refuse_writable(mode: int, path: str, what: str) -> None:
     if os.name == "posix" and mode & 0o022:
-        raise KekUnavailable(f"others can write to the {what} {path}", hint=_fix(path), effect="it was not used")
+        raise KekUnavailable(f"others can write to the {what} {path}", hint=_fix(path), effect=_NOT_USED)
 
 
 def _fix(path: str) -> str:

@@ -189,7 +189,6 @@ def _try_source(source: str, inputs: KekInputs) -> None:
 
 def _store_findings(open_store: OpenStore, account: str, defined: frozenset[str]) -> Iterator[Finding]:
     for diagnosis in diagnose(open_store, account=account):
-        if (
-            not isinstance(diagnosis, KeyWaits) or diagnosis.provider in defined
-        ):  # no command works without a definition
+        # no command works for a key without a definition
+        if not isinstance(diagnosis, KeyWaits) or diagnosis.provider in defined:
             yield from findings_of(diagnosis)
