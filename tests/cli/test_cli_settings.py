@@ -190,19 +190,6 @@ def test_the_folders_are_those_of_platformdirs(
     )
 
 
-@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077], ids=oct)
-def test_folders_are_0700_and_files_0600_whatever_the_umask(kojikey: Program, umask: int) -> None:
-    ended = kojikey.shell(
-        f"umask {umask:03o}; kojikey store init --kek file:$KOJIKEY_HOME/../kek &&"
-        " kojikey store init sqlite://$KOJIKEY_HOME/more/team.db --name team --kek file:$KOJIKEY_HOME/../kek"
-    )
-    assert ended.code == 0, ended.said
-    paths = [kojikey.home, *kojikey.home.rglob("*"), kojikey.home.parent / "kek"]
-    assert {path.name: oct(mode(path)) for path in paths} == {
-        path.name: oct(0o700 if path.is_dir() else 0o600) for path in paths
-    }
-
-
 @pytest.mark.parametrize("bits", [0o640, 0o604, 0o660, 0o602, 0o644, 0o666], ids=oct)
 @pytest.mark.parametrize("command", [["list"], ["run", "--", "echo", "started"]], ids=" ".join)
 def test_a_store_file_that_others_can_read_or_write_is_refused_with_the_command_that_fixes_it(

@@ -33,15 +33,18 @@ def test_each_created_folder_is_closed_to_others_and_existing_ones_are_unchanged
     assert modes(there, there / "a", there / "a" / "b") == [0o755, 0o700, 0o700]
 
 
-@pytest.mark.parametrize("mask", [0o000, 0o077, 0o277, 0o777], ids=oct)
+@pytest.mark.parametrize("mask", [0o000, 0o022, 0o077, 0o277, 0o777], ids=oct)
 def test_folders_are_0700_and_files_0600_with_every_umask(kojikey: Program, mask: int) -> None:
     os.umask(mask)
+    kek, team = kojikey.home.parent / "kek", f"sqlite://{kojikey.home}/more/team.db"
+    assert kojikey("store", "init", "--kek", f"file:{kek}").code == 0
+    assert kojikey("store", "init", team, "--name", "team", "--kek", f"file:{kek}").code == 0
     kojikey.added()
     assert kojikey("config", "set", "account", "default").code == 0
     assert kojikey("audit", "--verify").code == 0
     assert kojikey("export", "--reveal", "--output", str(kojikey.home / "exported")).code == 0
-    found = {path: stat.S_IMODE(path.stat().st_mode) for path in (kojikey.home, *kojikey.home.rglob("*"))}
-    assert len(found) >= 4
+    found = {path: stat.S_IMODE(path.stat().st_mode) for path in (kek, kojikey.home, *kojikey.home.rglob("*"))}
+    assert len(found) >= 7
     assert found == {path: 0o700 if path.is_dir() else 0o600 for path in found}
 
 
